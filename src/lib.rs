@@ -1,0 +1,29 @@
+//! The library behind the `dramatis` server, in the order in which a reader should meet it:
+//! from what knows nothing of the rest to what puts everything together. Each module may use
+//! the ones above it, never those below; `tests/house.rs` holds that.
+
+pub mod tags;
+
+pub mod config;
+
+pub mod record;
+
+pub mod llm;
+
+pub mod actor;
+
+pub mod store;
+
+pub mod prompt;
+
+pub mod generation;
+
+pub mod turn_log;
+
+pub mod turn;
+
+pub mod server;
+
+pub mod simulation;
+
+pub mod cli;

@@ -1,0 +1,13 @@
+//! The plain, versioned data of a turn: what a model was sent, what it answered, what became of
+//! it. Nothing here acts; `llm` speaks in these words, `turn` fills them in, `store` keeps what the
+//! next prompt needs, `turn_log` writes everything to files, and analysis reads it back.
+
+mod history;
+mod message;
+mod turn;
+
+pub use history::{
+    AgentHistory, LedgerTag, Observation, Occurrence, PastTurn, ToolAnswer, TurnEnd, TurnResult,
+};
+pub use message::{Delta, Message, Role, ToolCall, ToolCallPiece, ToolSpec, Usage};
+pub use turn::{RECORD_VERSION, RawDelta, TurnRecord};
