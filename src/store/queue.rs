@@ -1,0 +1,259 @@
+//! The bounded way to the disk: what has queued up is committed as one transaction, in order.
+//!
+//! There is one writer at a time: whoever finds the queue at rest starts it on a thread for
+//! blocking work, and it ends when nothing is left. That the runtime knows of this thread matters
+//! for tests: virtual time stands still while a commit is under way.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
+
+use dramatis_protocol::Id;
+use rusqlite::Connection;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+
+use super::error::{Failure, StoreError};
+use super::sessions;
+use super::write::{self, Write};
+
+/// How many jobs may wait. Beyond that, `submit` waits for room and `try_submit` says no.
+pub(super) const MAX_QUEUED: usize = 1024;
+
+/// What the writer is asked to do.
+#[derive(Debug)]
+pub(super) enum Job {
+    Write(Write),
+    OpenSession {
+        id: Id,
+        named: bool,
+    },
+    ForgetSession {
+        id: Id,
+    },
+    ResumeAfter {
+        session: Id,
+        agent: Id,
+        turn_id: Id,
+    },
+    Fork {
+        from: Id,
+        to: Id,
+    },
+    /// Nothing: its answer tells that what came before has been dealt with.
+    Barrier,
+}
+
+/// Whether there was anything to do.
+type Answer = Result<bool, StoreError>;
+
+/// A promise that a write will be committed; resolves when it has been, or could not be. It may be
+/// dropped by whoever doesn't need to know.
+#[derive(Debug)]
+pub struct Ticket {
+    answer: oneshot::Receiver<Answer>,
+}
+
+impl Ticket {
+    /// Waits for the answer of a job that tells whether there was anything to do.
+    pub(super) async fn answer(self) -> Answer {
+        self.answer.await.unwrap_or_else(|_| Err(StoreError::closed()))
+    }
+}
+
+impl Future for Ticket {
+    type Output = Result<(), StoreError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let answer = ready!(Pin::new(&mut self.answer).poll(context));
+        Poll::Ready(answer.unwrap_or_else(|_| Err(StoreError::closed())).map(|_| ()))
+    }
+}
+
+struct Entry {
+    job: Job,
+    answer: oneshot::Sender<Answer>,
+    /// The place in the queue, given back when the entry is taken out; none for the last barrier.
+    room: Option<OwnedSemaphorePermit>,
+}
+
+#[derive(Default)]
+struct Waiting {
+    entries: VecDeque<Entry>,
+    /// Whether a writer is at work, or about to be.
+    writing: bool,
+    closed: bool,
+}
+
+/// The writer's connection, with the lock that keeps other servers away from its file.
+pub(super) struct Desk {
+    pub(super) connection: Connection,
+    pub(super) lock: Option<File>,
+}
+
+pub(super) struct Queue {
+    waiting: Mutex<Waiting>,
+    room: Arc<Semaphore>,
+    desk: Mutex<Option<Desk>>,
+    healthy: AtomicBool,
+}
+
+impl Queue {
+    pub(super) fn new(desk: Desk) -> Arc<Self> {
+        Arc::new(Self {
+            waiting: Mutex::default(),
+            room: Arc::new(Semaphore::new(MAX_QUEUED)),
+            desk: Mutex::new(Some(desk)),
+            healthy: AtomicBool::new(true),
+        })
+    }
+
+    /// A place in the queue, if there is one.
+    pub(super) fn try_reserve(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.room).try_acquire_owned().ok()
+    }
+
+    /// Queues a job as soon as there is room.
+    pub(super) async fn submit(self: &Arc<Self>, job: Job) -> Ticket {
+        let room = Arc::clone(&self.room).acquire_owned().await;
+        self.push(job, room.ok())
+    }
+
+    /// Waits until everything queued so far has been dealt with; at once when the queue rests.
+    pub(super) async fn settle(self: &Arc<Self>) {
+        if lock(&self.waiting).writing {
+            // The answer can only be that the store was closed meanwhile: then nothing is left.
+            drop(self.submit(Job::Barrier).await.answer().await);
+        }
+    }
+
+    /// Commits what is queued, takes nothing more, and hands out the connection.
+    pub(super) async fn close(self: &Arc<Self>) -> Option<Desk> {
+        let last = self.push(Job::Barrier, None);
+        lock(&self.waiting).closed = true;
+        drop(last.answer().await);
+        let queue = Arc::clone(self);
+        tokio::task::spawn_blocking(move || lock(&queue.desk).take()).await.ok().flatten()
+    }
+
+    pub(super) fn healthy(&self) -> bool {
+        self.healthy.load(Ordering::Relaxed)
+    }
+
+    /// Queues a job in the place that was reserved for it, and starts the writer if it rests.
+    pub(super) fn push(self: &Arc<Self>, job: Job, room: Option<OwnedSemaphorePermit>) -> Ticket {
+        let (sender, receiver) = oneshot::channel();
+        let mut waiting = lock(&self.waiting);
+        // When the store is closed the sender falls here, and the ticket says so.
+        if !waiting.closed {
+            waiting.entries.push_back(Entry { job, answer: sender, room });
+            if !waiting.writing {
+                waiting.writing = true;
+                let queue = Arc::clone(self);
+                drop(tokio::task::spawn_blocking(move || queue.write_all()));
+            }
+        }
+        Ticket { answer: receiver }
+    }
+
+    /// The writer: goes on until nothing is queued.
+    fn write_all(&self) {
+        let mut desk = lock(&self.desk);
+        loop {
+            let group = {
+                let mut waiting = lock(&self.waiting);
+                waiting.writing = !waiting.entries.is_empty();
+                std::mem::take(&mut waiting.entries)
+            };
+            if group.is_empty() {
+                return;
+            }
+            let (entries, rooms): (Vec<_>, Vec<_>) =
+                group.into_iter().map(|entry| ((entry.job, entry.answer), entry.room)).unzip();
+            drop(rooms);
+            let Some(desk) = desk.as_mut() else { continue };
+            self.write_group(&mut desk.connection, entries);
+        }
+    }
+
+    /// Commits a group as one transaction. If that fails each entry gets a transaction of its own,
+    /// so that one can't take the others down.
+    fn write_group(
+        &self,
+        connection: &mut Connection,
+        entries: Vec<(Job, oneshot::Sender<Answer>)>,
+    ) {
+        if let Ok(answers) = commit(connection, entries.iter().map(|(job, _)| job)) {
+            self.note_health(&entries, None);
+            for ((_, sender), answer) in entries.into_iter().zip(answers) {
+                drop(sender.send(Ok(answer)));
+            }
+            return;
+        }
+        for entry in entries {
+            let answer = commit(connection, std::iter::once(&entry.0))
+                .map(|answers| answers.contains(&true))
+                .map_err(StoreError::from);
+            self.note_health(std::slice::from_ref(&entry), answer.as_ref().err());
+            drop(entry.1.send(answer));
+        }
+    }
+
+    /// A failure that blames the disk makes the store unhealthy until something is committed.
+    fn note_health(&self, entries: &[(Job, oneshot::Sender<Answer>)], error: Option<&StoreError>) {
+        match error {
+            Some(error) if error.blames_disk() => {
+                tracing::error!(%error, "the store could not write");
+                self.healthy.store(false, Ordering::Relaxed);
+            }
+            None if entries.iter().any(|(job, _)| !matches!(job, Job::Barrier)) => {
+                self.healthy.store(true, Ordering::Relaxed);
+            }
+            _ => {}
+        }
+    }
+
+    /// Lets the disk be full, at so many pages.
+    #[cfg(test)]
+    pub(super) fn limit_pages(&self, pages: i64) {
+        let desk = lock(&self.desk);
+        let desk = desk.as_ref().unwrap();
+        desk.connection.pragma_update(None, "max_page_count", pages).unwrap();
+    }
+
+    /// Holds the writer up until the guard is dropped.
+    #[cfg(test)]
+    pub(super) fn hold(&self) -> MutexGuard<'_, Option<Desk>> {
+        lock(&self.desk)
+    }
+}
+
+/// Does the jobs in one transaction.
+fn commit<'a>(
+    connection: &mut Connection,
+    jobs: impl Iterator<Item = &'a Job>,
+) -> Result<Vec<bool>, Failure> {
+    let transaction = connection.transaction()?;
+    let answers = jobs.map(|job| perform(&transaction, job)).collect::<Result<_, _>>()?;
+    transaction.commit()?;
+    Ok(answers)
+}
+
+fn perform(connection: &Connection, job: &Job) -> Result<bool, Failure> {
+    match job {
+        Job::Write(write) => write::apply(connection, write).map(|()| true),
+        Job::OpenSession { id, named } => sessions::open(connection, id, *named).map(|()| true),
+        Job::ForgetSession { id } => sessions::forget(connection, id),
+        Job::ResumeAfter { session, agent, turn_id } => {
+            sessions::resume_after(connection, session, agent, turn_id)
+        }
+        Job::Fork { from, to } => sessions::fork(connection, from, to),
+        Job::Barrier => Ok(true),
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,113 @@
+//! The tables, how an older file becomes a newer one, and how a connection is set up.
+//!
+//! The file's version is `user_version`: the number of [`MIGRATIONS`] that it has been through.
+//! A migration that has been released is never changed; what follows is a new one.
+
+use std::time::Duration;
+
+use rusqlite::Connection;
+
+use super::error::{Failure, StoreError, StoreErrorKind};
+
+/// Marks a file as a store of this program (`dram`).
+const APPLICATION_ID: i32 = 0x6472_616d;
+
+/// How long a connection waits for another's lock.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Each step leads from the version of its index to the next.
+///
+/// `turns.position` counts an agent's turns without gaps. Turns that a save game left behind keep
+/// their rows under the number of that event in `set_aside`; 0 is what the agent remembers.
+pub(super) const MIGRATIONS: &[&str] = &[r"
+CREATE TABLE sessions (
+    session    INTEGER PRIMARY KEY,
+    id         TEXT NOT NULL UNIQUE,
+    named      INTEGER NOT NULL,
+    opened_at  TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
+);
+CREATE TABLE agents (
+    agent      INTEGER PRIMARY KEY,
+    session    INTEGER NOT NULL REFERENCES sessions ON DELETE CASCADE,
+    id         TEXT NOT NULL,
+    state      TEXT,
+    UNIQUE (session, id)
+);
+CREATE TABLE turns (
+    turn       INTEGER PRIMARY KEY,
+    session    INTEGER NOT NULL,
+    agent      INTEGER NOT NULL REFERENCES agents ON DELETE CASCADE,
+    set_aside  INTEGER NOT NULL DEFAULT 0,
+    position   INTEGER NOT NULL,
+    turn_id    TEXT NOT NULL,
+    origin     TEXT NOT NULL,
+    event_ids  TEXT NOT NULL,
+    ending     TEXT,
+    result     TEXT,
+    input      TEXT NOT NULL,
+    tags       TEXT NOT NULL,
+    UNIQUE (agent, set_aside, position),
+    UNIQUE (session, turn_id, set_aside)
+);
+CREATE TABLE observations (
+    observation INTEGER PRIMARY KEY,
+    agent       INTEGER NOT NULL REFERENCES agents ON DELETE CASCADE,
+    body        TEXT NOT NULL
+);
+CREATE INDEX observations_of_agent ON observations (agent, observation);
+"];
+
+/// Sets up the one connection that writes, and brings its file up to date.
+pub(super) fn prepare_writer(connection: &mut Connection) -> Result<(), Failure> {
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    check_owner(connection)?;
+    // A file system without shared memory refuses WAL and stays with a rollback journal.
+    connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
+    connection.pragma_update(None, "synchronous", "NORMAL")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    migrate(connection, MIGRATIONS)?;
+    // A session without a name ends with its connection, and so at the latest with the server.
+    connection.execute("DELETE FROM sessions WHERE named = 0", [])?;
+    Ok(())
+}
+
+/// Sets up a connection that only reads.
+pub(super) fn prepare_reader(connection: &Connection) -> Result<(), Failure> {
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.pragma_update(None, "query_only", true)?;
+    Ok(())
+}
+
+/// Refuses a database of another program.
+fn check_owner(connection: &Connection) -> Result<(), Failure> {
+    let id: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    let tables: i64 =
+        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    if id == APPLICATION_ID {
+        return Ok(());
+    }
+    if tables > 0 {
+        return Err(unusable("the file is a database of another program"));
+    }
+    connection.pragma_update(None, "application_id", APPLICATION_ID)?;
+    Ok(())
+}
+
+/// Takes the file through the steps that it lacks, each in a transaction of its own.
+pub(super) fn migrate(connection: &mut Connection, steps: &[&str]) -> Result<(), Failure> {
+    let version: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if version as usize > steps.len() {
+        return Err(unusable("the file was written by a newer dramatis: update this one"));
+    }
+    for (next, step) in (1_u32..).zip(steps).skip(version as usize) {
+        let transaction = connection.transaction()?;
+        transaction.execute_batch(step)?;
+        transaction.pragma_update(None, "user_version", next)?;
+        transaction.commit()?;
+    }
+    Ok(())
+}
+
+fn unusable(message: &str) -> Failure {
+    StoreError::new(StoreErrorKind::Unusable, message).into()
+}

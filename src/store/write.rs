@@ -1,0 +1,153 @@
+//! What can be written, and the statements that write it.
+
+use std::sync::Arc;
+
+use dramatis_protocol::{AgentState, Id};
+use rusqlite::{Connection, OptionalExtension, params};
+use serde::Serialize;
+
+use super::error::{Failure, StoreError, StoreErrorKind};
+use crate::record::{LedgerTag, Observation, PastTurn, TurnEnd, TurnResult};
+
+/// How many observations between two turns count; older ones give way.
+pub const MAX_PENDING: u32 = 50;
+
+/// One thing to be kept. The session must be open; an agent begins with its first write.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Write {
+    /// The agent perceived something; it waits for the next turn.
+    Observation { session: Id, agent: Id, observation: Observation },
+    /// The agent's last known state.
+    State { session: Id, agent: Id, state: Arc<AgentState> },
+    /// A turn began. Its `input` takes the place of the observations that waited.
+    TurnStarted { session: Id, agent: Id, turn: PastTurn },
+    /// A turn ended.
+    TurnEnded { session: Id, agent: Id, turn_id: Id, tags: Vec<LedgerTag>, end: TurnEnd },
+    /// The game confirmed a turn; the last result counts.
+    TurnResult { session: Id, agent: Id, turn_id: Id, result: TurnResult },
+}
+
+/// Writes one thing. Whoever calls undoes the rest of a write that fails.
+pub(super) fn apply(connection: &Connection, write: &Write) -> Result<(), Failure> {
+    match write {
+        Write::Observation { session, agent, observation } => {
+            observe(connection, agent_key(connection, session, agent)?.agent, observation)
+        }
+        Write::State { session, agent, state } => {
+            let key = agent_key(connection, session, agent)?;
+            connection
+                .prepare_cached("UPDATE agents SET state = ?2 WHERE agent = ?1")?
+                .execute(params![key.agent, json(state)?])?;
+            Ok(())
+        }
+        Write::TurnStarted { session, agent, turn } => {
+            start_turn(connection, &agent_key(connection, session, agent)?, turn)
+        }
+        Write::TurnEnded { session, agent, turn_id, tags, end } => {
+            let key = turn_key(connection, session, agent, turn_id)?;
+            connection
+                .prepare_cached("UPDATE turns SET tags = ?2, ending = ?3 WHERE turn = ?1")?
+                .execute(params![key, json(tags)?, json(end)?])?;
+            Ok(())
+        }
+        Write::TurnResult { session, agent, turn_id, result } => {
+            let key = turn_key(connection, session, agent, turn_id)?;
+            connection
+                .prepare_cached("UPDATE turns SET result = ?2 WHERE turn = ?1")?
+                .execute(params![key, json(result)?])?;
+            Ok(())
+        }
+    }
+}
+
+/// An agent's row and that of its session.
+pub(super) struct AgentKey {
+    pub(super) session: i64,
+    pub(super) agent: i64,
+}
+
+/// The agent's row, which is made if it is missing.
+fn agent_key(connection: &Connection, session: &str, agent: &str) -> Result<AgentKey, Failure> {
+    if let Some(key) = find_agent(connection, session, agent)? {
+        return Ok(key);
+    }
+    connection
+        .prepare_cached(
+            "INSERT INTO agents (session, id) SELECT session, ?2 FROM sessions WHERE id = ?1",
+        )?
+        .execute([session, agent])?;
+    find_agent(connection, session, agent)?.ok_or_else(|| {
+        let message = format!("the play session {session:?} is not open");
+        StoreError::new(StoreErrorKind::UnknownSession, message).into()
+    })
+}
+
+/// The agent's row, if there is one.
+pub(super) fn find_agent(
+    connection: &Connection,
+    session: &str,
+    agent: &str,
+) -> Result<Option<AgentKey>, Failure> {
+    let sql = "SELECT session, agent FROM agents JOIN sessions USING (session)
+               WHERE sessions.id = ?1 AND agents.id = ?2";
+    let mut statement = connection.prepare_cached(sql)?;
+    let key = statement
+        .query_row([session, agent], |row| {
+            Ok(AgentKey { session: row.get(0)?, agent: row.get(1)? })
+        })
+        .optional()?;
+    Ok(key)
+}
+
+/// The row of a turn that the agent remembers.
+fn turn_key(
+    connection: &Connection,
+    session: &str,
+    agent: &str,
+    turn_id: &str,
+) -> Result<i64, Failure> {
+    let sql = "SELECT turn FROM turns JOIN agents USING (agent)
+               JOIN sessions ON sessions.session = turns.session
+               WHERE sessions.id = ?1 AND agents.id = ?2 AND turn_id = ?3 AND set_aside = 0";
+    let mut statement = connection.prepare_cached(sql)?;
+    let key = statement.query_row([session, agent, turn_id], |row| row.get(0)).optional()?;
+    key.ok_or_else(|| {
+        let message = format!("the agent {agent:?} has no turn {turn_id:?}");
+        StoreError::new(StoreErrorKind::UnknownTurn, message).into()
+    })
+}
+
+fn observe(connection: &Connection, agent: i64, observation: &Observation) -> Result<(), Failure> {
+    connection
+        .prepare_cached("INSERT INTO observations (agent, body) VALUES (?1, ?2)")?
+        .execute(params![agent, json(observation)?])?;
+    let sql = "DELETE FROM observations WHERE agent = ?1 AND observation <=
+               (SELECT observation FROM observations WHERE agent = ?1
+                ORDER BY observation DESC LIMIT 1 OFFSET ?2)";
+    connection.prepare_cached(sql)?.execute(params![agent, MAX_PENDING])?;
+    Ok(())
+}
+
+fn start_turn(connection: &Connection, key: &AgentKey, turn: &PastTurn) -> Result<(), Failure> {
+    let sql = "INSERT INTO turns
+               (session, agent, turn_id, origin, event_ids, ending, result, input, tags, position)
+               SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, coalesce(max(position) + 1, 0)
+               FROM turns WHERE agent = ?2 AND set_aside = 0";
+    connection.prepare_cached(sql)?.execute(params![
+        key.session,
+        key.agent,
+        &*turn.turn_id,
+        json(&turn.origin)?,
+        json(&turn.event_ids)?,
+        turn.end.as_ref().map(json).transpose()?,
+        turn.result.as_ref().map(json).transpose()?,
+        json(&turn.input)?,
+        json(&turn.tags)?,
+    ])?;
+    connection.prepare_cached("DELETE FROM observations WHERE agent = ?1")?.execute([key.agent])?;
+    Ok(())
+}
+
+fn json<T: Serialize>(value: &T) -> Result<String, Failure> {
+    Ok(serde_json::to_string(value)?)
+}
