@@ -1,0 +1,205 @@
+//! The queue in front of the disk and the thread behind it.
+//!
+//! Whoever notes something never waits: when the queue is full the entry is given up and counted,
+//! and a line in the agent's log says how many are missing at that place.
+
+use std::collections::{HashMap, HashSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use chrono::{DateTime, Utc};
+use dramatis_protocol::Id;
+
+use super::entry::{LogEntry, Logged};
+use super::files::{Files, Kind, file_name, path};
+use super::{LogError, reader, transcript};
+
+/// How many entries may wait.
+pub(super) const MAX_QUEUED: usize = 2048;
+
+/// A session and an agent in it.
+type Key = (Id, Id);
+
+#[derive(Debug)]
+pub(super) enum Command {
+    Write(Box<LogEntry>),
+    /// Bounded by the connections that end, so it always finds room.
+    EndOfSession(Id),
+}
+
+#[derive(Default)]
+struct State {
+    commands: Vec<Command>,
+    /// What found no room since the queue was last emptied: it belongs behind `commands`.
+    lost: HashMap<Key, Gap>,
+    lost_in_all: u64,
+    closed: bool,
+}
+
+/// A hole in an agent's log.
+#[derive(Debug, Clone, Copy)]
+struct Gap {
+    count: u64,
+    last: DateTime<Utc>,
+}
+
+/// What the writing thread shares with whoever notes something.
+#[derive(Default)]
+pub(super) struct Queue {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+impl Queue {
+    /// Queues an entry, or counts it as lost.
+    pub(super) fn note(&self, entry: LogEntry) {
+        let mut state = self.lock();
+        if state.closed {
+            return;
+        }
+        if state.commands.len() < MAX_QUEUED {
+            state.commands.push(Command::Write(Box::new(entry)));
+            self.changed.notify_one();
+            return;
+        }
+        state.lost_in_all += 1;
+        let gap = state.lost.entry((entry.session_id, entry.agent_id));
+        let gap = gap.or_insert(Gap { count: 0, last: entry.time });
+        gap.count += 1;
+        gap.last = entry.time;
+    }
+
+    pub(super) fn end_of_session(&self, session: Id) {
+        let mut state = self.lock();
+        if !state.closed {
+            state.commands.push(Command::EndOfSession(session));
+            self.changed.notify_one();
+        }
+    }
+
+    /// How many entries found no room so far.
+    pub(super) fn lost(&self) -> u64 {
+        self.lock().lost_in_all
+    }
+
+    /// Takes nothing more; the thread ends when it has written what is queued.
+    pub(super) fn close(&self) {
+        self.lock().closed = true;
+        self.changed.notify_one();
+    }
+
+    /// Waits for something to write; `None` at the end.
+    fn take(&self) -> Option<(Vec<Command>, HashMap<Key, Gap>)> {
+        let mut state = self.lock();
+        while state.commands.is_empty() && !state.closed {
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        let commands = std::mem::take(&mut state.commands);
+        (!commands.is_empty()).then(|| (commands, std::mem::take(&mut state.lost)))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The thread's own: files, and what is still owed.
+pub(super) struct Writer {
+    dir: PathBuf,
+    files: Files,
+    /// Agents that have lived since their session's transcripts were last written.
+    touched: HashMap<Id, HashSet<Id>>,
+    /// What the disk refused; told as soon as it takes lines again.
+    refused: HashMap<Key, Gap>,
+}
+
+impl Writer {
+    pub(super) fn new(dir: PathBuf) -> Self {
+        Self { dir, files: Files::default(), touched: HashMap::new(), refused: HashMap::new() }
+    }
+
+    /// Writes until the queue is closed and empty; then the transcripts of the sessions that are
+    /// still open.
+    pub(super) fn run(mut self, queue: &Arc<Queue>) {
+        while let Some((commands, lost)) = queue.take() {
+            for command in commands {
+                match command {
+                    Command::Write(entry) => self.write(*entry),
+                    Command::EndOfSession(session) => self.end_of_session(&session),
+                }
+            }
+            for (key, gap) in lost {
+                self.write_gap(key, gap);
+            }
+        }
+        let open: Vec<_> = self.touched.keys().cloned().collect();
+        for session in open {
+            self.end_of_session(&session);
+        }
+    }
+
+    pub(super) fn write(&mut self, mut entry: LogEntry) {
+        let key = (entry.session_id.clone(), entry.agent_id.clone());
+        if let Some(gap) = self.refused.remove(&key) {
+            self.write_gap(key.clone(), gap);
+        }
+        if let Logged::TurnRecord(record) = &mut entry.what {
+            record.messages = Arc::default();
+            record.tools.clear();
+        }
+        let kind = match entry.what {
+            Logged::ModelInput { .. } => Kind::ModelInput,
+            _ => Kind::Conversation,
+        };
+        self.touched.entry(key.0.clone()).or_default().insert(key.1.clone());
+        let path = path(&self.dir, &key.0, &key.1, kind);
+        if let Err(error) = self.append(&path, &entry) {
+            self.refuse(key, Gap { count: 1, last: entry.time }, &error);
+        }
+    }
+
+    fn write_gap(&mut self, key: Key, gap: Gap) {
+        let what = Logged::Lost { count: gap.count };
+        let entry = LogEntry::new(gap.last, key.0.clone(), key.1.clone(), what);
+        let path = path(&self.dir, &key.0, &key.1, Kind::Conversation);
+        if let Err(error) = self.append(&path, &entry) {
+            self.refuse(key, gap, &error);
+        }
+    }
+
+    fn append(&mut self, path: &Path, entry: &LogEntry) -> std::io::Result<()> {
+        let mut line = serde_json::to_vec(entry)?;
+        line.push(b'\n');
+        self.files.append(path, &line)
+    }
+
+    /// Counts what the disk would not take, and complains once for each agent and spell.
+    fn refuse(&mut self, key: Key, gap: Gap, error: &std::io::Error) {
+        match self.refused.get_mut(&key) {
+            Some(before) => {
+                before.count += gap.count;
+                before.last = gap.last;
+            }
+            None => {
+                tracing::warn!(session = &*key.0, agent = &*key.1, %error, "the turn log can't be written");
+                self.refused.insert(key, gap);
+            }
+        }
+    }
+
+    fn end_of_session(&mut self, session: &Id) {
+        for agent in self.touched.remove(session).into_iter().flatten() {
+            if let Err(error) = self.write_transcript(session, &agent) {
+                tracing::warn!(%error, "a transcript can't be written");
+            }
+        }
+        self.files.close_folder(&self.dir.join(file_name(session)));
+    }
+
+    fn write_transcript(&self, session: &Id, agent: &Id) -> Result<(), LogError> {
+        let entries = reader::read_agent(&self.dir, session, agent)?;
+        let path = path(&self.dir, session, agent, Kind::Transcript);
+        fs::write(&path, transcript::render(&entries)).map_err(|error| LogError::at(&path, &error))
+    }
+}
