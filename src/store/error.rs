@@ -13,6 +13,8 @@ pub enum StoreErrorKind {
     UnknownSession,
     /// There is no such turn of this agent in this play session.
     UnknownTurn,
+    /// There is such a turn already.
+    Conflict,
     /// The file can't be used: no permission, damaged, in use, or not ours.
     Unusable,
     /// Anything else.
@@ -79,6 +81,9 @@ impl StoreError {
             }
             Some(ErrorCode::SystemIoFailure) => {
                 (StoreErrorKind::Full, "the disk does not answer: check its space and its health")
+            }
+            Some(ErrorCode::ConstraintViolation) => {
+                (StoreErrorKind::Conflict, "the store has such an entry already")
             }
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => (
                 StoreErrorKind::Unusable,

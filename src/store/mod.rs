@@ -15,10 +15,10 @@ mod write;
 
 use std::fs::{self, File, TryLockError};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use dramatis_protocol::Id;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::Connection;
 use tokio::sync::Semaphore;
 
 pub use error::{StoreError, StoreErrorKind};
@@ -54,7 +54,9 @@ impl Store {
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let attempt = || {
             let lock = claim(path)?;
-            Ok(Self::start(&path.to_string_lossy(), OpenFlags::default(), Some(lock))?)
+            // An absolute path can't be taken for one of the database's special names.
+            let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+            Ok(Self::start(&path, Some(lock))?)
         };
         attempt().map_err(|error: StoreError| {
             let message = format!("can't open the store {}: {}", path.display(), error.message);
@@ -68,15 +70,15 @@ impl Store {
     /// If there is no memory for it.
     pub fn in_memory() -> Result<Self, StoreError> {
         let name = format!("file:/{}?vfs=memdb", uuid::Uuid::now_v7());
-        Ok(Self::start(&name, OpenFlags::default(), None)?)
+        Ok(Self::start(Path::new(&name), None)?)
     }
 
-    fn start(name: &str, flags: OpenFlags, lock: Option<File>) -> Result<Self, Failure> {
-        let mut connection = Connection::open_with_flags(name, flags)?;
+    fn start(name: &Path, lock: Option<File>) -> Result<Self, Failure> {
+        let mut connection = Connection::open(name)?;
         schema::prepare_writer(&mut connection)?;
         let mut resting = Vec::new();
         for _ in 0..READERS {
-            let reader = Connection::open_with_flags(name, flags)?;
+            let reader = Connection::open(name)?;
             schema::prepare_reader(&reader)?;
             resting.push(reader);
         }
@@ -237,7 +239,7 @@ impl Readers {
         self.resting().clear();
     }
 
-    fn resting(&self) -> std::sync::MutexGuard<'_, Vec<Connection>> {
+    fn resting(&self) -> MutexGuard<'_, Vec<Connection>> {
         self.resting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -23,8 +23,7 @@ pub(super) const MIGRATIONS: &[&str] = &[r"
 CREATE TABLE sessions (
     session    INTEGER PRIMARY KEY,
     id         TEXT NOT NULL UNIQUE,
-    named      INTEGER NOT NULL,
-    opened_at  TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
+    named      INTEGER NOT NULL
 );
 CREATE TABLE agents (
     agent      INTEGER PRIMARY KEY,

@@ -370,12 +370,15 @@ async fn one_bad_write_does_not_take_its_group_down() {
     let after = store.try_submit(observation("guard", "after")).unwrap();
     go.send(()).unwrap();
     before.await.unwrap();
-    assert!(twice.await.is_err());
+    assert_eq!(twice.await.unwrap_err().kind, StoreErrorKind::Conflict);
     assert_eq!(unknown.await.unwrap_err().kind, StoreErrorKind::UnknownTurn);
     after.await.unwrap();
     let agent = load(&store, "guard").await;
     assert_eq!(agent.turn_count, 1);
     assert_eq!(texts(&agent.history.pending), ["before", "after"], "the failed start took nothing");
+
+    put(&store, started("baker", turn("t1", &[]))).await.unwrap_err();
+    assert!(store.healthy(), "a write that can't be is no fault of the disk");
 }
 
 #[tokio::test]

@@ -259,6 +259,20 @@ fn a_broken_ledger_does_not_lead_the_transcript_round_in_circles() {
     assert!(text.contains("Turn 1"), "{text}");
 }
 
+#[test]
+fn a_reply_of_a_hundred_thousand_tags_inside_one_another_can_be_read() {
+    let count = 100_000_u32;
+    let nested = (0..count).map(|id| LedgerTag {
+        parent_id: id.checked_sub(1),
+        children: vec![(id + 1, 1)],
+        ..tag(id, "a", "xy")
+    });
+    let record = record("t1", nested.collect(), finished());
+    let text = transcript(&[entry(0, ended(record)), entry(0, told("t1", None, Some(vec![])))]);
+    assert!(text.contains("**a**: x\\[**a**: x\\["), "{text}");
+    assert_eq!(text.matches("skipped").count(), count as usize);
+}
+
 #[tokio::test]
 async fn a_torn_line_is_skipped_and_the_next_one_is_whole() {
     let dir = tempfile::tempdir().unwrap();

@@ -11,6 +11,9 @@ use serde::Serialize;
 use super::entry::{LogEntry, Logged};
 use crate::record::{LedgerTag, Occurrence, ToolAnswer, TurnEnd, TurnRecord, TurnResult};
 
+/// How deep tags inside tags are shown.
+const MAX_DEPTH: usize = 16;
+
 /// The transcript of one agent's entries, in the order in which they were written. A turn stands
 /// where it began, with what the game told of it later.
 #[must_use]
@@ -135,8 +138,21 @@ impl Writing<'_> {
 
     fn turn(&mut self, record: &TurnRecord) {
         let result = self.known.results.get(&record.turn_id).copied();
-        for tag in record.tags.iter().filter(|tag| tag.parent_id.is_none()) {
-            self.tag(tag, &record.tags, result);
+        let tags: HashMap<u32, &LedgerTag> =
+            record.tags.iter().map(|tag| (tag.tag_id, tag)).collect();
+        let outcomes: Option<HashMap<u32, &TagOutcome>> = result
+            .and_then(|result| result.tags.as_ref())
+            .map(|outcomes| outcomes.iter().map(|outcome| (outcome.tag_id, outcome)).collect());
+        // What stands inside a tag was opened right after it.
+        for tag in &record.tags {
+            let inner = tag.parent_id.is_some();
+            if !inner {
+                self.line(&format!("- {}", whole(tag, &tags)));
+            }
+            if let Some(outcomes) = &outcomes {
+                let name = if inner { title(tag) + ": " } else { String::new() };
+                self.line(&format!("  - {name}{}", outcome(tag, outcomes)));
+            }
         }
         if record.tags.is_empty() {
             self.line("- *nothing that the game could show*");
@@ -150,18 +166,6 @@ impl Writing<'_> {
             self.line(&format!("\n**Fault:** {}", plain(fault)));
         }
         self.line("");
-    }
-
-    fn tag(&mut self, tag: &LedgerTag, all: &[LedgerTag], result: Option<&TurnResult>) {
-        let inside = inline(tag, all);
-        let colon = if inside.is_empty() { "" } else { ": " };
-        let cut = if tag.complete { "" } else { " *(cut off)*" };
-        self.line(&format!("- {}{colon}{inside}{cut}", title(tag)));
-        let Some(outcomes) = result.and_then(|result| result.tags.as_deref()) else { return };
-        self.line(&format!("  - {}", outcome(tag, outcomes)));
-        for child in descendants(tag, all) {
-            self.line(&format!("  - {}: {}", title(child), outcome(child, outcomes)));
-        }
     }
 
     fn line(&mut self, line: &str) {
@@ -211,17 +215,27 @@ fn title(tag: &LedgerTag) -> String {
     title
 }
 
+/// A tag with its text.
+fn whole(tag: &LedgerTag, all: &HashMap<u32, &LedgerTag>) -> String {
+    let inside = inline(tag, all, 0);
+    let colon = if inside.is_empty() { "" } else { ": " };
+    let cut = if tag.complete { "" } else { " *(cut off)*" };
+    format!("{}{colon}{inside}{cut}", title(tag))
+}
+
 /// A tag's text, with the tags inside it in brackets where they stand.
-fn inline(tag: &LedgerTag, all: &[LedgerTag]) -> String {
+fn inline(tag: &LedgerTag, all: &HashMap<u32, &LedgerTag>, depth: usize) -> String {
+    if depth > MAX_DEPTH {
+        return "…".to_owned();
+    }
     let mut line = String::new();
     let mut from = 0;
     for (child, at) in &tag.children {
         line.push_str(&plain(tag.text.get(from..*at).unwrap_or_default()));
         from = from.max(*at);
-        // A child has a higher number than what it stands in; anything else would never end.
-        if let Some(child) = all.iter().find(|other| other.tag_id == *child && *child > tag.tag_id)
-        {
-            let inside = inline(child, all);
+        // Whatever stands inside has a higher number; a ledger in a circle would never end.
+        if let Some(child) = all.get(child).filter(|child| child.tag_id > tag.tag_id) {
+            let inside = inline(child, all, depth + 1);
             let colon = if inside.is_empty() { "" } else { ": " };
             let _ = write!(line, "\\[{}{colon}{inside}\\]", title(child));
         }
@@ -230,22 +244,9 @@ fn inline(tag: &LedgerTag, all: &[LedgerTag]) -> String {
     line
 }
 
-/// What stands inside a tag, at any depth, in order of opening.
-fn descendants<'a>(tag: &LedgerTag, all: &'a [LedgerTag]) -> Vec<&'a LedgerTag> {
-    let mut inside = vec![tag.tag_id];
-    let mut found = Vec::new();
-    for other in all {
-        if other.parent_id.is_some_and(|parent| inside.contains(&parent)) {
-            inside.push(other.tag_id);
-            found.push(other);
-        }
-    }
-    found
-}
-
 /// What the game told of a tag, and the part of its text that the player saw.
-fn outcome(tag: &LedgerTag, outcomes: &[TagOutcome]) -> String {
-    let Some(outcome) = outcomes.iter().rfind(|outcome| outcome.tag_id == tag.tag_id) else {
+fn outcome(tag: &LedgerTag, outcomes: &HashMap<u32, &TagOutcome>) -> String {
+    let Some(outcome) = outcomes.get(&tag.tag_id) else {
         return "skipped (the game did not list it)".to_owned();
     };
     let mut line = word(&outcome.outcome);
