@@ -313,8 +313,13 @@ async fn a_read_sees_what_was_submitted_before_it() {
     let store = in_memory().await;
     let go = hold(&store);
     drop(store.try_submit(observation("guard", "just now")).unwrap());
+    // With one reader left, a read that did not wait for the writer would be over before the
+    // second read is.
+    let busy = store.readers.free.acquire_many(READERS - 1).await.unwrap();
     let mut reading = Box::pin(load(&store, "guard"));
     assert!(futures::poll!(&mut reading).is_pending());
+    store.readers.run(|_| Ok(())).await.unwrap();
+    drop(busy);
     go.send(()).unwrap();
     assert_eq!(texts(&reading.await.history.pending), ["just now"]);
 }
