@@ -1,0 +1,64 @@
+//! What reaches an agent's task, and over which connection.
+
+use dramatis_protocol::{
+    AgentStateSnapshot, AgentTurnResult, CancelTurn, Id, InteractionEvent, NotificationEvent,
+    ToolResults,
+};
+use tokio::sync::mpsc;
+
+use super::super::outbox::OutboxHandle;
+
+/// The connection that a play session has now.
+#[derive(Debug, Clone)]
+pub struct Connected {
+    /// Its queue.
+    pub outbox: OutboxHandle,
+    /// Its number in the session: what an older one sent late is told from it.
+    pub epoch: u64,
+}
+
+/// A message of the game for one agent.
+#[derive(Debug, Clone)]
+pub enum AgentMessage {
+    /// Something to react to.
+    Event(Box<InteractionEvent>),
+    /// Something to know.
+    Notification(Box<NotificationEvent>),
+    /// The agent's state.
+    Snapshot(Box<AgentStateSnapshot>),
+    /// What was shown of a turn.
+    Result(Box<AgentTurnResult>),
+    /// What tools answered.
+    ToolResults(Box<ToolResults>),
+    /// Stop.
+    Cancel(CancelTurn),
+}
+
+/// A message with what is needed to answer it.
+#[derive(Debug, Clone)]
+pub struct Delivery {
+    /// The message.
+    pub message: AgentMessage,
+    /// The game's id of the message.
+    pub message_id: Option<Id>,
+    /// The connection that it came over.
+    pub epoch: u64,
+}
+
+/// What an agent's task is told.
+#[derive(Debug)]
+pub enum ToAgent {
+    /// The session has a connection; an older one is left.
+    Connect(Connected),
+    /// The session's connection is gone.
+    Disconnect {
+        /// Which connection.
+        epoch: u64,
+        /// The server goes down: the connection still takes what waits.
+        shutdown: bool,
+        /// Dropped when the agent is done with it.
+        done: mpsc::Sender<()>,
+    },
+    /// The game says something.
+    Message(Delivery),
+}

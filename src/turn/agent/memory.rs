@@ -1,0 +1,100 @@
+//! What an agent remembers while its task lives: its last turns, and what it perceived since.
+
+use std::collections::VecDeque;
+
+use dramatis_protocol::Id;
+
+use super::super::state::Event;
+use crate::record::{AgentHistory, Observation, PastTurn, ToolAnswer};
+use crate::store::MAX_PENDING;
+
+/// How many turns stay in memory unless the game asks to see more of them in prompts.
+pub const TURNS_IN_MEMORY: usize = 40;
+
+/// An agent's memory.
+#[derive(Debug)]
+pub struct Memory {
+    turns: VecDeque<PastTurn>,
+    pending: Vec<(u64, Observation)>,
+    next_order: u64,
+    keep: usize,
+}
+
+impl Memory {
+    /// What the store knew.
+    #[must_use]
+    pub fn new(history: AgentHistory) -> Self {
+        let pending: Vec<_> = (0..).zip(history.pending).collect();
+        Self {
+            next_order: pending.len() as u64,
+            keep: TURNS_IN_MEMORY.max(history.turns.len()),
+            turns: history.turns.into(),
+            pending,
+        }
+    }
+
+    /// The place of something that the agent perceives now.
+    pub const fn next_order(&mut self) -> u64 {
+        let order = self.next_order;
+        self.next_order = order.saturating_add(1);
+        order
+    }
+
+    /// Something that waits for the next turn; the oldest gives way when there is too much.
+    pub fn observe(&mut self, order: u64, observation: Observation) {
+        let place = self.pending.partition_point(|(other, _)| *other < order);
+        self.pending.insert(place, (order, observation));
+        let excess = self.pending.len().saturating_sub(MAX_PENDING as usize);
+        self.pending.drain(..excess);
+    }
+
+    /// What a turn that begins now is told: all that waits and its events, in the order in which
+    /// they came.
+    pub fn take_input(&mut self, events: &[Event]) -> Vec<Observation> {
+        let mut input = std::mem::take(&mut self.pending);
+        let events = events.iter();
+        input.extend(events.map(|event| (event.order, Observation::Event(event.occurrence.clone()))));
+        input.sort_by_key(|(order, _)| *order);
+        input.into_iter().map(|(_, observation)| observation).collect()
+    }
+
+    /// A turn begins.
+    pub fn push(&mut self, turn: PastTurn) {
+        self.turns.push_back(turn);
+        let excess = self.turns.len().saturating_sub(self.keep);
+        self.turns.drain(..excess);
+    }
+
+    /// A turn in memory.
+    #[must_use]
+    pub fn turn(&self, turn_id: &Id) -> Option<&PastTurn> {
+        self.turns.iter().rev().find(|turn| turn.turn_id == *turn_id)
+    }
+
+    /// A turn in memory.
+    pub fn turn_mut(&mut self, turn_id: &Id) -> Option<&mut PastTurn> {
+        self.turns.iter_mut().rev().find(|turn| turn.turn_id == *turn_id)
+    }
+
+    /// The newest turn.
+    #[must_use]
+    pub fn newest(&self) -> Option<&PastTurn> {
+        self.turns.back()
+    }
+
+    /// The turns, oldest first.
+    pub fn turns(&mut self) -> &[PastTurn] {
+        self.turns.make_contiguous()
+    }
+
+    /// Whether a call has an answer already.
+    #[must_use]
+    pub fn has_answer(&self, turn_id: &Id, tag_id: u32) -> bool {
+        let told = self.turns.iter().flat_map(|turn| &turn.input);
+        let waiting = self.pending.iter().map(|(_, observation)| observation);
+        told.chain(waiting).any(|observation| {
+            matches!(observation, Observation::ToolAnswer(ToolAnswer { turn_id: of, tag_id: id, .. })
+                if of == turn_id && *id == tag_id)
+        })
+    }
+}

@@ -1,0 +1,259 @@
+//! One task for each agent: it owns everything about the agent while it lives.
+//!
+//! The registry sends it what the game says; the running generation is a value that it holds and
+//! drops to interrupt. Rules are `state`'s, frames are `active_stream`'s; this module carries
+//! messages and effects between them, the memory, the store and the log. It ends when the registry
+//! lets go of it or when nothing has happened for long.
+
+mod inbox;
+mod memory;
+mod messages;
+mod running;
+#[cfg(test)]
+mod tests;
+mod writes;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use dramatis_protocol::{
+    DropReason, ErrorCode, ErrorMessage, EventDropped, GetAgentState, Id, ServerMessage,
+    TagDefinition,
+};
+use tokio::sync::mpsc;
+use tokio::time::sleep_until;
+
+pub use inbox::{AgentMessage, Connected, Delivery, ToAgent};
+pub use memory::Memory;
+use running::{Running, next_step};
+use writes::{Promise, Writes};
+
+use super::clock::{Clock, Ids, Millis};
+use super::state::{Effect, Event, Input, Rules, State};
+use crate::generation::Generator;
+use crate::record::Observation;
+use crate::store::{Store, StoredAgent};
+use crate::tags::Vocabulary;
+use crate::turn_log::TurnLog;
+
+/// What every agent works with.
+#[derive(Clone)]
+pub struct Services {
+    /// Keeps what must outlive the task.
+    pub store: Store,
+    /// Keeps what people and replay need.
+    pub log: TurnLog,
+    /// The way to the model.
+    pub generator: Generator,
+    /// Time.
+    pub clock: Clock,
+    /// Ids.
+    pub ids: Ids,
+    /// Times and sizes of a turn.
+    pub rules: Rules,
+    /// The model that plays an agent whose state names none.
+    pub default_model: String,
+    /// How long an agent stays in memory when nothing happens.
+    pub idle_timeout: Duration,
+}
+
+/// Why an agent's task came to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rest {
+    /// Nothing happened for long; everything is committed.
+    Idle,
+    /// Nobody can reach it any more.
+    LetGo,
+}
+
+/// An agent's task.
+pub struct Agent {
+    session_id: Id,
+    agent_id: Id,
+    services: Arc<Services>,
+    connection: Option<Connected>,
+    state: State,
+    memory: Memory,
+    running: Option<Running>,
+    writes: Writes,
+    vocabulary: Option<(Vec<TagDefinition>, Arc<Vocabulary>)>,
+    last_activity: Millis,
+}
+
+impl Agent {
+    /// The agent as the store knows it.
+    #[must_use]
+    pub fn new(
+        session_id: Id,
+        agent_id: Id,
+        services: Arc<Services>,
+        stored: StoredAgent,
+    ) -> Self {
+        let last_state = stored.state.map(Arc::new);
+        let state = State::new(
+            services.rules.clone(),
+            services.ids.clone(),
+            last_state,
+            stored.known_events,
+        );
+        let writes = Writes::new(services.store.clone(), session_id.clone(), agent_id.clone());
+        let last_activity = services.clock.now();
+        Self {
+            session_id,
+            agent_id,
+            services,
+            connection: None,
+            state,
+            memory: Memory::new(stored.history),
+            running: None,
+            writes,
+            vocabulary: None,
+            last_activity,
+        }
+    }
+
+    /// Serves the inbox until the agent is let go or has been idle for long.
+    pub async fn run(&mut self, inbox: &mut mpsc::Receiver<ToAgent>) -> Rest {
+        loop {
+            let wake = self.services.clock.instant(self.wake_at());
+            tokio::select! {
+                biased;
+                next = inbox.recv(), if self.writes.have_room() => match next {
+                    Some(next) => self.receive(next).await,
+                    None => return Rest::LetGo,
+                },
+                done = self.writes.next_done(), if !self.writes.are_done() => {
+                    self.acknowledge(done);
+                }
+                step = next_step(self.running.as_mut()) => self.advance(step),
+                () = sleep_until(wake) => {
+                    if self.is_idle() {
+                        return Rest::Idle;
+                    }
+                    self.tell(Input::Tick);
+                }
+            }
+        }
+    }
+
+    async fn receive(&mut self, next: ToAgent) {
+        self.last_activity = self.now();
+        match next {
+            ToAgent::Connect(connected) => {
+                self.leave(false, true);
+                self.connection = Some(connected);
+            }
+            ToAgent::Disconnect { epoch, shutdown, done } => {
+                if self.connection.as_ref().is_some_and(|connected| connected.epoch == epoch) {
+                    self.leave(shutdown, shutdown);
+                    self.connection = None;
+                }
+                drop(done);
+            }
+            ToAgent::Message(delivery) => {
+                let current = self.connection.as_ref().map(|connected| connected.epoch);
+                if current == Some(delivery.epoch) {
+                    self.on_message(delivery).await;
+                }
+            }
+        }
+    }
+
+    /// The connection is gone, or is about to be (`still_reading`: it takes what waits).
+    fn leave(&mut self, shutdown: bool, still_reading: bool) {
+        self.tell(Input::Leave { shutdown });
+        if !still_reading {
+            self.settle_newest_turn();
+        }
+    }
+
+    /// Tells the rules and carries out what follows.
+    fn tell(&mut self, input: Input) {
+        let now = self.now();
+        for effect in self.state.handle(now, input) {
+            self.carry_out(effect);
+        }
+    }
+
+    fn carry_out(&mut self, effect: Effect) {
+        match effect {
+            Effect::AskState { request_id, event_id } => {
+                let agent_id = self.agent_id.clone();
+                self.send(ServerMessage::GetAgentState(GetAgentState {
+                    request_id,
+                    agent_id,
+                    event_id,
+                }));
+            }
+            Effect::Start(start) => self.begin_turn(*start),
+            Effect::Cut { turn_id, reason, by_event_id } => {
+                self.cut_turn(&turn_id, reason, by_event_id);
+            }
+            Effect::Drop { event_id, reason } => self.drop_event(event_id, reason),
+            Effect::Observe(event) => self.observe_event(event),
+            Effect::StateMissing { request_id, event_id } => {
+                self.report_missing_state(&request_id, event_id);
+            }
+        }
+    }
+
+    fn drop_event(&mut self, event_id: Id, reason: DropReason) {
+        self.log_dropped(&event_id, reason);
+        let agent_id = self.agent_id.clone();
+        self.send(ServerMessage::EventDropped(EventDropped { agent_id, event_id, reason }));
+    }
+
+    fn observe_event(&mut self, event: Event) {
+        self.observe(event.order, Observation::Event(event.occurrence), None);
+    }
+
+    fn observe(&mut self, order: u64, observation: Observation, promise: Option<Promise>) {
+        self.writes.observation(observation.clone(), promise);
+        self.memory.observe(order, observation);
+    }
+
+    fn report_missing_state(&mut self, request_id: &Id, event_id: Id) {
+        let message = format!(
+            "the state of agent \"{}\" did not come within {} ms and none is known: answer \
+             get_agent_state {request_id} with agent_state_snapshot",
+            self.agent_id, self.services.rules.state_timeout,
+        );
+        let mut error = ErrorMessage::new(ErrorCode::StateTimeout, message);
+        error.in_reply_to = Some(event_id);
+        self.fail(error);
+    }
+
+    /// Sends an error about this agent.
+    fn fail(&mut self, mut error: ErrorMessage) {
+        error.agent_id = Some(self.agent_id.clone());
+        self.log_error(&error);
+        self.send(ServerMessage::Error(error));
+    }
+
+    fn send(&self, message: ServerMessage) {
+        if let Some(connected) = &self.connection {
+            connected.outbox.send(message);
+        }
+    }
+
+    fn now(&self) -> Millis {
+        self.services.clock.now()
+    }
+
+    fn wake_at(&self) -> Millis {
+        let idle_timeout = u64::try_from(self.services.idle_timeout.as_millis()).unwrap_or(u64::MAX);
+        let idle = self.last_activity.saturating_add(idle_timeout.max(1));
+        let idle = if self.is_at_rest() { idle } else { idle.max(self.now().saturating_add(1_000)) };
+        self.state.deadline().map_or(idle, |deadline| deadline.min(idle))
+    }
+
+    fn is_at_rest(&self) -> bool {
+        self.running.is_none() && self.state.is_at_rest() && self.writes.are_done()
+    }
+
+    fn is_idle(&self) -> bool {
+        let silent_for = self.now().saturating_sub(self.last_activity);
+        let long = Duration::from_millis(silent_for) >= self.services.idle_timeout;
+        long && self.is_at_rest()
+    }
+}
