@@ -1,1 +1,74 @@
-//! (being built)
+//! Settings, read once and typed: flags, environment, `.env` and `config.yaml`, in this order.
+//! Every other module is handed its part; none reads the environment itself.
+
+mod secret;
+mod settings;
+mod sources;
+#[cfg(test)]
+mod tests;
+
+pub use secret::Secret;
+pub use settings::{LlmChoice, Settings, TimeLimits};
+pub use sources::{Sources, SourcesError};
+
+/// One setting, as users know it.
+#[derive(Debug, Clone, Copy)]
+pub struct Setting {
+    /// The environment's name for it.
+    pub name: &'static str,
+    /// Other names that are understood.
+    pub also: &'static [&'static str],
+    /// What counts if it is not set; empty: nothing.
+    pub default: &'static str,
+    /// What it is for.
+    pub help: &'static str,
+}
+
+/// Why the settings can't be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{name}: {problem}")]
+pub struct SettingError {
+    /// The setting, by its environment name.
+    pub name: &'static str,
+    /// What is wrong and what to do.
+    pub problem: String,
+}
+
+const fn setting(name: &'static str, default: &'static str, help: &'static str) -> Setting {
+    Setting { name, also: &[], default, help }
+}
+
+/// All settings.
+pub const SETTINGS: &[Setting] = &[
+    setting("DRAMATIS_HOST", "127.0.0.1", "The address to listen on; beyond loopback a token is needed"),
+    setting("DRAMATIS_PORT", "8000", "The port to listen on; 0: any free one"),
+    setting("DRAMATIS_TOKEN", "", "What games must present to be served; without one, loopback only"),
+    setting("DRAMATIS_DATA", "data", "The folder of the database"),
+    setting("DRAMATIS_LOGS", "logs", "The folder of conversation logs and transcripts"),
+    setting("DRAMATIS_STATE_TIMEOUT_MS", "2000", "How long a game may take to report an agent's state"),
+    setting("DRAMATIS_RESULT_TIMEOUT_MS", "15000", "How long an agent counts as speaking after its turn, at the least"),
+    setting("DRAMATIS_FIRST_TOKEN_TIMEOUT_MS", "30000", "How long a model may take to its first piece, all attempts together"),
+    setting("DRAMATIS_SILENCE_TIMEOUT_MS", "20000", "How long a model may be silent after its first piece"),
+    setting("DRAMATIS_TURN_TIMEOUT_MS", "120000", "How long a reply may take as a whole"),
+    setting("DRAMATIS_HELLO_TIMEOUT_MS", "10000", "How long a game may take to present its token"),
+    setting("DRAMATIS_PING_TIMEOUT_MS", "60000", "How long a connection may give no sign of life"),
+    setting("DRAMATIS_MAX_CONNECTIONS", "1024", "Most connections at a time"),
+    setting("DRAMATIS_MAX_AGENTS", "1024", "Most agents that one connection speaks for"),
+    setting("DRAMATIS_MAX_WAITING", "16", "Most events that wait for one agent"),
+    setting("DRAMATIS_MAX_MESSAGE_BYTES", "1048576", "Longest message of a game"),
+    setting("OPENAI_API_KEY", "", "The key of the model's endpoint; without one and without a base URL the built-in actor plays"),
+    Setting {
+        name: "OPENAI_API_BASE",
+        also: &["OPENAI_BASE_URL"],
+        default: "https://openrouter.ai/api/v1",
+        help: "The OpenAI-compatible endpoint; one without a key (llama.cpp, Ollama) works too",
+    },
+    Setting {
+        name: "LLM_MODEL",
+        also: &["MODEL_NAME"],
+        default: "openai/gpt-4o-mini",
+        help: "The model, as the endpoint names it",
+    },
+    setting("ACTIVE_STREAM_LLM_MODEL", "", "The model of game turns, where it is another"),
+    setting("GAME_AGENT_LOG_LEVEL", "INFO", "ERROR, WARN, INFO, DEBUG, TRACE, or a filter as in dramatis=debug"),
+];

@@ -29,8 +29,10 @@ pub struct GenerationPlan<'a> {
     pub state: &'a AgentState,
     /// The tags that it may use.
     pub vocabulary: &'a Arc<Vocabulary>,
-    /// Its turns so far, oldest first.
+    /// Its turns in memory, oldest first.
     pub history: &'a [PastTurn],
+    /// How many turns there were before those.
+    pub forgotten: usize,
     /// What this turn answers, in order.
     pub input: &'a [Observation],
     /// Whether it answers the tools that the last turn called.
@@ -94,10 +96,11 @@ impl Generator {
     pub fn start(&self, plan: GenerationPlan<'_>) -> Generation {
         let began = Instant::now();
         let built = prompt::build(&GamePrompt {
-            agent_id: plan.agent_id,
+            agent: plan.agent_id,
             state: plan.state,
             vocabulary: plan.vocabulary,
             history: plan.history,
+            forgotten: plan.forgotten,
             input: plan.input,
             follow_up: plan.follow_up,
             limits: &self.limits,

@@ -8,7 +8,7 @@ use super::super::state::Event;
 use crate::record::{AgentHistory, Observation, PastTurn, ToolAnswer};
 use crate::store::MAX_PENDING;
 
-/// How many turns stay in memory unless the game asks to see more of them in prompts.
+/// How many turns stay in memory: as many as a prompt may show.
 pub const TURNS_IN_MEMORY: usize = 40;
 
 /// An agent's memory.
@@ -17,17 +17,19 @@ pub struct Memory {
     turns: VecDeque<PastTurn>,
     pending: Vec<(u64, Observation)>,
     next_order: u64,
-    keep: usize,
+    /// How many turns there were before those in memory.
+    forgotten: usize,
 }
 
 impl Memory {
-    /// What the store knew.
+    /// What the store knew; `turn_count` counts the turns that it did not hand out as well.
     #[must_use]
-    pub fn new(history: AgentHistory) -> Self {
+    pub fn new(history: AgentHistory, turn_count: u64) -> Self {
         let pending: Vec<_> = (0..).zip(history.pending).collect();
+        let turn_count = usize::try_from(turn_count).unwrap_or(usize::MAX);
         Self {
             next_order: pending.len() as u64,
-            keep: TURNS_IN_MEMORY.max(history.turns.len()),
+            forgotten: turn_count.saturating_sub(history.turns.len()),
             turns: history.turns.into(),
             pending,
         }
@@ -61,8 +63,15 @@ impl Memory {
     /// A turn begins.
     pub fn push(&mut self, turn: PastTurn) {
         self.turns.push_back(turn);
-        let excess = self.turns.len().saturating_sub(self.keep);
+        let excess = self.turns.len().saturating_sub(TURNS_IN_MEMORY);
         self.turns.drain(..excess);
+        self.forgotten = self.forgotten.saturating_add(excess);
+    }
+
+    /// How many turns there were before those in memory.
+    #[must_use]
+    pub const fn forgotten(&self) -> usize {
+        self.forgotten
     }
 
     /// A turn in memory.

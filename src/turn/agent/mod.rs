@@ -24,7 +24,8 @@ use tokio::sync::mpsc;
 use tokio::time::sleep_until;
 
 pub use inbox::{AgentMessage, Connected, Delivery, ToAgent};
-pub use memory::Memory;
+use memory::Memory;
+pub use memory::TURNS_IN_MEMORY;
 use running::{Running, next_step};
 use writes::{Promise, Writes};
 
@@ -104,11 +105,32 @@ impl Agent {
             services,
             connection: None,
             state,
-            memory: Memory::new(stored.history),
+            memory: Memory::new(stored.history, stored.turn_count),
             running: None,
             writes,
             vocabulary: None,
             last_activity,
+        }
+    }
+
+    /// The same agent, speaking over this connection.
+    #[must_use]
+    pub fn connected(mut self, connected: Option<Connected>) -> Self {
+        self.connection = connected;
+        self
+    }
+
+    /// The agent's id.
+    #[must_use]
+    pub const fn id(&self) -> &Id {
+        &self.agent_id
+    }
+
+    /// Waits until everything that the agent wrote is committed or has failed.
+    pub async fn finish_writes(&mut self) {
+        while !self.writes.are_done() {
+            let done = self.writes.next_done().await;
+            self.acknowledge(done);
         }
     }
 
@@ -140,19 +162,20 @@ impl Agent {
         self.last_activity = self.now();
         match next {
             ToAgent::Connect(connected) => {
-                self.leave(false, true);
-                self.connection = Some(connected);
+                if self.epoch().is_none_or(|epoch| epoch < connected.epoch) {
+                    self.leave(false, true);
+                    self.connection = Some(connected);
+                }
             }
             ToAgent::Disconnect { epoch, shutdown, done } => {
-                if self.connection.as_ref().is_some_and(|connected| connected.epoch == epoch) {
+                if self.epoch() == Some(epoch) {
                     self.leave(shutdown, shutdown);
                     self.connection = None;
                 }
                 drop(done);
             }
             ToAgent::Message(delivery) => {
-                let current = self.connection.as_ref().map(|connected| connected.epoch);
-                if current == Some(delivery.epoch) {
+                if self.epoch() == Some(delivery.epoch) {
                     self.on_message(delivery).await;
                 }
             }
@@ -234,6 +257,10 @@ impl Agent {
         if let Some(connected) = &self.connection {
             connected.outbox.send(message);
         }
+    }
+
+    fn epoch(&self) -> Option<u64> {
+        self.connection.as_ref().map(|connected| connected.epoch)
     }
 
     fn now(&self) -> Millis {

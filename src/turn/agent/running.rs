@@ -67,6 +67,7 @@ impl Agent {
             agent_id: &self.agent_id,
             state: &start.state,
             vocabulary: &vocabulary,
+            forgotten: self.memory.forgotten(),
             history: self.memory.turns(),
             input: &input,
             follow_up: start.follow_up,

@@ -2,7 +2,7 @@
 
 use dramatis_protocol::{
     AgentTagClose, AgentTagOpen, AgentTurnFinished, AgentTurnInterrupted, AgentTurnStarted, Id,
-    ServerMessage, wire,
+    ServerMessage, frame,
 };
 
 use super::account::{Account, Delivered};
@@ -117,8 +117,9 @@ impl Frame {
         };
         let seq = account.next_seq();
         if let Self::Chunk(chunk) = self {
-            let fitting = wire::fitting_text(chunk.rest());
-            wire::write_chunk(json, &chunk.agent_id, &chunk.turn_id, seq, chunk.tag_id, fitting);
+            let budget = frame::chunk_budget(&chunk.agent_id, &chunk.turn_id);
+            let (fitting, _) = frame::split_text(chunk.rest(), budget);
+            frame::write_chunk(json, &chunk.agent_id, &chunk.turn_id, seq, chunk.tag_id, fitting);
             let length = fitting.len();
             account.delivered.text(chunk.tag_id, length);
             chunk.taken = chunk.taken.saturating_add(length);

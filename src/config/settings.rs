@@ -1,0 +1,186 @@
+//! The typed settings.
+
+use std::fmt::Display;
+use std::net::IpAddr;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use super::{SETTINGS, Secret, SettingError};
+
+/// Everything that a server is told at its start.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The address to listen on.
+    pub host: IpAddr,
+    /// The port to listen on; 0: any free one.
+    pub port: u16,
+    /// What games must present to be served.
+    pub token: Option<Secret>,
+    /// The folder of the database.
+    pub data: PathBuf,
+    /// The folder of conversation logs.
+    pub logs: PathBuf,
+    /// How long things may take.
+    pub times: TimeLimits,
+    /// Most connections at a time.
+    pub max_connections: usize,
+    /// Most agents of one connection.
+    pub max_agents: usize,
+    /// Most events that wait for one agent.
+    pub max_waiting: usize,
+    /// Longest message of a game, in bytes.
+    pub max_message_bytes: usize,
+    /// Who plays the agents.
+    pub llm: LlmChoice,
+    /// What goes to the server's own log, as a filter.
+    pub log_level: String,
+}
+
+/// How long things may take.
+#[derive(Debug, Clone)]
+pub struct TimeLimits {
+    /// A game's answer to `get_agent_state`.
+    pub state: Duration,
+    /// Presenting a turn, at the least.
+    pub result: Duration,
+    /// A model's first piece, all attempts together.
+    pub first_token: Duration,
+    /// A model's silence after its first piece.
+    pub silence: Duration,
+    /// A whole reply.
+    pub turn: Duration,
+    /// Presenting a token.
+    pub hello: Duration,
+    /// No sign of life from a connection.
+    pub ping: Duration,
+}
+
+/// Who plays agents whose state names no model.
+#[derive(Debug, Clone)]
+pub enum LlmChoice {
+    /// The built-in actor: nothing else is configured.
+    Scripted,
+    /// A model behind an OpenAI-compatible endpoint.
+    Endpoint {
+        /// The endpoint.
+        base_url: String,
+        /// Its key; local servers have none.
+        key: Option<Secret>,
+        /// The model of game turns.
+        model: String,
+    },
+}
+
+impl Settings {
+    /// Reads the settings through a look-up by environment name.
+    ///
+    /// # Errors
+    /// The first setting that can't be used, by name.
+    pub fn read(look_up: &dyn Fn(&str) -> Option<String>) -> Result<Self, SettingError> {
+        let read = Reader { look_up };
+        let most = 1..=1_000_000;
+        let settings = Self {
+            host: read.parsed("DRAMATIS_HOST", "an IP address such as 127.0.0.1")?,
+            port: read.parsed("DRAMATIS_PORT", "a number from 0 to 65535")?,
+            token: read.secret("DRAMATIS_TOKEN")?,
+            data: read.text("DRAMATIS_DATA").into(),
+            logs: read.text("DRAMATIS_LOGS").into(),
+            times: TimeLimits {
+                state: read.millis("DRAMATIS_STATE_TIMEOUT_MS")?,
+                result: read.millis("DRAMATIS_RESULT_TIMEOUT_MS")?,
+                first_token: read.millis("DRAMATIS_FIRST_TOKEN_TIMEOUT_MS")?,
+                silence: read.millis("DRAMATIS_SILENCE_TIMEOUT_MS")?,
+                turn: read.millis("DRAMATIS_TURN_TIMEOUT_MS")?,
+                hello: read.millis("DRAMATIS_HELLO_TIMEOUT_MS")?,
+                ping: read.millis("DRAMATIS_PING_TIMEOUT_MS")?,
+            },
+            max_connections: read.count("DRAMATIS_MAX_CONNECTIONS", most.clone())?,
+            max_agents: read.count("DRAMATIS_MAX_AGENTS", most)?,
+            max_waiting: read.count("DRAMATIS_MAX_WAITING", 1..=1_000)?,
+            max_message_bytes: read.count("DRAMATIS_MAX_MESSAGE_BYTES", 1_024..=64 * 1024 * 1024)?,
+            llm: read.llm()?,
+            log_level: read.text("GAME_AGENT_LOG_LEVEL"),
+        };
+        settings.check()
+    }
+
+    fn check(self) -> Result<Self, SettingError> {
+        if self.token.is_none() && !self.host.is_loopback() {
+            let problem = format!(
+                "without a token the server listens on loopback only, and {} is not: set a token \
+                 or DRAMATIS_HOST=127.0.0.1",
+                self.host
+            );
+            return Err(SettingError { name: "DRAMATIS_TOKEN", problem });
+        }
+        Ok(self)
+    }
+}
+
+struct Reader<'a> {
+    look_up: &'a dyn Fn(&str) -> Option<String>,
+}
+
+impl Reader<'_> {
+    /// What is set, by any of the setting's names; empty counts as not set.
+    fn set(&self, name: &'static str) -> Option<String> {
+        let setting = SETTINGS.iter().find(|setting| setting.name == name)?;
+        let names = std::iter::once(name).chain(setting.also.iter().copied());
+        names.filter_map(self.look_up).map(|value| value.trim().to_owned()).find(|value| !value.is_empty())
+    }
+
+    fn text(&self, name: &'static str) -> String {
+        let default = SETTINGS.iter().find(|setting| setting.name == name);
+        self.set(name).unwrap_or_else(|| default.map_or("", |setting| setting.default).to_owned())
+    }
+
+    fn parsed<T: FromStr>(&self, name: &'static str, wanted: &str) -> Result<T, SettingError> {
+        let text = self.text(name);
+        text.parse().map_err(|_| wrong(name, &text, wanted))
+    }
+
+    fn count(
+        &self,
+        name: &'static str,
+        range: RangeInclusive<usize>,
+    ) -> Result<usize, SettingError> {
+        let wanted = format!("a number from {} to {}", range.start(), range.end());
+        let count = self.parsed(name, &wanted)?;
+        if range.contains(&count) { Ok(count) } else { Err(wrong(name, count, &wanted)) }
+    }
+
+    fn millis(&self, name: &'static str) -> Result<Duration, SettingError> {
+        let millis = self.count(name, 1..=86_400_000)?;
+        Ok(Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX)))
+    }
+
+    /// A key or token travels in a header, so it can't hold anything that ends one.
+    fn secret(&self, name: &'static str) -> Result<Option<Secret>, SettingError> {
+        let Some(value) = self.set(name) else { return Ok(None) };
+        if !value.bytes().all(|byte| (0x21..0x7f).contains(&byte)) {
+            let problem = "it holds a space, a line break or another character that can't stand in \
+                           an HTTP header: copy it again";
+            return Err(SettingError { name, problem: problem.to_owned() });
+        }
+        Ok(Some(Secret::new(value)))
+    }
+
+    fn llm(&self) -> Result<LlmChoice, SettingError> {
+        let key = self.secret("OPENAI_API_KEY")?;
+        if key.is_none() && self.set("OPENAI_API_BASE").is_none() {
+            return Ok(LlmChoice::Scripted);
+        }
+        let base_url = self.text("OPENAI_API_BASE");
+        if !base_url.starts_with("http://") && !base_url.starts_with("https://") {
+            return Err(wrong("OPENAI_API_BASE", base_url, "an address that begins with http:// or https://"));
+        }
+        let model = self.set("ACTIVE_STREAM_LLM_MODEL").unwrap_or_else(|| self.text("LLM_MODEL"));
+        Ok(LlmChoice::Endpoint { base_url, key, model })
+    }
+}
+
+fn wrong(name: &'static str, value: impl Display, wanted: &str) -> SettingError {
+    SettingError { name, problem: format!("\"{value}\" is not {wanted}") }
+}

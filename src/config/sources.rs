@@ -1,0 +1,83 @@
+//! Where settings come from.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use serde::Deserialize;
+
+/// Flags, environment, `.env` and `config.yaml`; the first that knows a setting decides.
+#[derive(Debug, Default)]
+pub struct Sources {
+    flags: HashMap<String, String>,
+    env_file: HashMap<String, String>,
+    config_file: HashMap<String, String>,
+}
+
+/// A file with settings that can't be read.
+#[derive(Debug, thiserror::Error)]
+#[error("{file}: {problem}")]
+pub struct SourcesError {
+    /// The file.
+    pub file: String,
+    /// What is wrong, with the line where it is known.
+    pub problem: String,
+}
+
+/// The keys of `config.yaml` that have a meaning here.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct ConfigFile {
+    default_model: Option<String>,
+    openai_base_url: Option<String>,
+    openai_api_key: Option<String>,
+}
+
+impl Sources {
+    /// Reads `.env` and `config.yaml` of a folder, where they exist. `flags` by environment name.
+    ///
+    /// # Errors
+    /// If one of the files exists and can't be read.
+    pub fn of_folder(folder: &Path, flags: HashMap<String, String>) -> Result<Self, SourcesError> {
+        Ok(Self {
+            flags,
+            env_file: read_env_file(&folder.join(".env"))?,
+            config_file: read_config_file(&folder.join("config.yaml"))?,
+        })
+    }
+
+    /// What a setting is set to.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads it")]
+    pub fn look_up(&self, name: &str) -> Option<String> {
+        let flag = self.flags.get(name).cloned();
+        let environment = || std::env::var(name).ok().filter(|value| !value.is_empty());
+        flag.or_else(environment)
+            .or_else(|| self.env_file.get(name).cloned())
+            .or_else(|| self.config_file.get(name).cloned())
+    }
+}
+
+fn read_env_file(path: &Path) -> Result<HashMap<String, String>, SourcesError> {
+    if !path.exists() {
+        return Ok(HashMap::new());
+    }
+    let entries = dotenvy::from_path_iter(path).and_then(Iterator::collect);
+    entries.map_err(|error| fault(path, &error))
+}
+
+fn read_config_file(path: &Path) -> Result<HashMap<String, String>, SourcesError> {
+    let Ok(text) = std::fs::read_to_string(path) else { return Ok(HashMap::new()) };
+    let options = serde_saphyr::options! { strict_booleans: true };
+    let file: ConfigFile =
+        serde_saphyr::from_str_with_options(&text, options).map_err(|error| fault(path, &error))?;
+    let entries = [
+        ("LLM_MODEL", file.default_model),
+        ("OPENAI_API_BASE", file.openai_base_url),
+        ("OPENAI_API_KEY", file.openai_api_key),
+    ];
+    Ok(entries.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect())
+}
+
+fn fault(path: &Path, error: &dyn std::fmt::Display) -> SourcesError {
+    SourcesError { file: path.display().to_string(), problem: error.to_string() }
+}

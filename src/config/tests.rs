@@ -1,0 +1,106 @@
+//! Settings are read by name, and the example file tells the truth.
+
+use std::collections::HashMap;
+
+use super::{LlmChoice, SETTINGS, Secret, SettingError, Settings, Sources};
+
+fn read(pairs: &[(&str, &str)]) -> Result<Settings, SettingError> {
+    let set: HashMap<_, _> = pairs.iter().copied().collect();
+    Settings::read(&|name| set.get(name).map(|value| (*value).to_owned()))
+}
+
+#[test]
+fn nothing_set_gives_the_defaults_and_the_built_in_actor() {
+    let settings = read(&[]).unwrap();
+    assert_eq!((settings.host.to_string().as_str(), settings.port), ("127.0.0.1", 8000));
+    assert_eq!(settings.times.state.as_millis(), 2_000);
+    assert!(matches!(settings.llm, LlmChoice::Scripted));
+}
+
+#[test]
+fn a_key_or_a_base_url_chooses_the_endpoint() {
+    let of = |pairs: &[(&str, &str)]| match read(pairs).unwrap().llm {
+        LlmChoice::Endpoint { base_url, key, model } => (base_url, key.is_some(), model),
+        LlmChoice::Scripted => panic!("the built-in actor was chosen"),
+    };
+    let (base_url, has_key, _) = of(&[("OPENAI_API_KEY", "sk-1"), ("LLM_MODEL", "m")]);
+    assert_eq!((base_url.as_str(), has_key), ("https://openrouter.ai/api/v1", true));
+    let local = of(&[("OPENAI_BASE_URL", "http://127.0.0.1:1/v1"), ("MODEL_NAME", "llama")]);
+    assert_eq!(local, ("http://127.0.0.1:1/v1".to_owned(), false, "llama".to_owned()));
+    let of_turns = of(&[
+        ("OPENAI_API_KEY", "k"),
+        ("LLM_MODEL", "chat"),
+        ("ACTIVE_STREAM_LLM_MODEL", "game"),
+    ]);
+    assert_eq!(of_turns.2, "game");
+}
+
+#[test]
+fn a_wrong_value_is_refused_by_name() {
+    let check = |name: &'static str, value: &str, part: &str| {
+        let error = read(&[(name, value)]).unwrap_err();
+        assert_eq!(error.name, name);
+        assert!(error.to_string().contains(part), "{error}");
+    };
+    check("DRAMATIS_PORT", "70000", "a number from 0 to 65535");
+    check("DRAMATIS_HOST", "localhost", "an IP address");
+    check("DRAMATIS_STATE_TIMEOUT_MS", "0", "a number from 1 to");
+    check("DRAMATIS_MAX_WAITING", "-1", "a number from 1 to 1000");
+    check("DRAMATIS_MAX_MESSAGE_BYTES", "10", "a number from 1024 to");
+    check("OPENAI_API_KEY", "sk-1\nsk-2", "copy it again");
+    check("OPENAI_API_BASE", "localhost:11434", "http://");
+}
+
+#[test]
+fn beyond_loopback_a_token_is_needed() {
+    let error = read(&[("DRAMATIS_HOST", "0.0.0.0")]).unwrap_err();
+    assert_eq!(error.name, "DRAMATIS_TOKEN");
+    assert!(read(&[("DRAMATIS_HOST", "0.0.0.0"), ("DRAMATIS_TOKEN", "t0ken")]).is_ok());
+}
+
+#[test]
+fn a_secret_is_compared_but_never_printed() {
+    let secret = Secret::new("hunter2".to_owned());
+    assert!(secret.matches("hunter2"));
+    assert!(!secret.matches("hunter") && !secret.matches("hunter22") && !secret.matches(""));
+    let settings = read(&[("DRAMATIS_TOKEN", "hunter2"), ("OPENAI_API_KEY", "hunter2")]).unwrap();
+    assert!(!format!("{secret} {secret:?} {settings:?}").contains("hunter2"));
+}
+
+#[test]
+fn files_are_read_and_a_flag_wins() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join(".env"), "LLM_MODEL=of-env-file\n").unwrap();
+    let yaml = "default_model: of-yaml\nopenai_base_url: http://127.0.0.1:9/v1\nunknown: 1\n";
+    std::fs::write(folder.path().join("config.yaml"), yaml).unwrap();
+    let flags = HashMap::from([("DRAMATIS_PORT".to_owned(), "1".to_owned())]);
+    let sources = Sources::of_folder(folder.path(), flags).unwrap();
+    assert_eq!(sources.look_up("DRAMATIS_PORT").as_deref(), Some("1"));
+    assert_eq!(sources.look_up("LLM_MODEL").as_deref(), Some("of-env-file"));
+    assert_eq!(sources.look_up("OPENAI_API_BASE").as_deref(), Some("http://127.0.0.1:9/v1"));
+
+    std::fs::write(folder.path().join("config.yaml"), "default_model: [\n").unwrap();
+    let error = Sources::of_folder(folder.path(), HashMap::new()).unwrap_err();
+    assert!(error.to_string().contains("config.yaml"), "{error}");
+}
+
+#[test]
+fn the_example_file_names_every_setting_with_its_default() {
+    let example = include_str!("../../.env.example");
+    let mut named: Vec<(String, String)> = Vec::new();
+    for line in example.lines() {
+        let line = line.strip_prefix("# ").unwrap_or(line);
+        if let Some((name, value)) = line.split_once('=')
+            && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_')
+        {
+            named.push((name.to_owned(), value.to_owned()));
+        }
+    }
+    named.sort();
+    let mut settings: Vec<_> = SETTINGS
+        .iter()
+        .map(|setting| (setting.name.to_owned(), setting.default.to_owned()))
+        .collect();
+    settings.sort();
+    assert_eq!(named, settings);
+}

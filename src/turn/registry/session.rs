@@ -1,0 +1,244 @@
+//! One play session: its agents' inboxes and its present connection.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use dramatis_protocol::{ErrorCode, ErrorMessage, Id, ServerMessage};
+use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
+
+use super::Shared;
+use crate::turn::agent::{
+    Agent, AgentMessage, Connected, Delivery, Rest, TURNS_IN_MEMORY, ToAgent,
+};
+use crate::turn::outbox::{Closing, OutboxHandle};
+
+/// How many messages may wait for an agent; the connection that sends more waits.
+const INBOX: usize = 64;
+
+const TAKEN_OVER: Closing = Closing { code: 4009, reason: "session taken over" };
+
+/// A play session that is in memory.
+pub(super) struct Session {
+    id: Id,
+    named: bool,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    agents: HashMap<Id, mpsc::Sender<ToAgent>>,
+    connected: Option<Connected>,
+    epoch: u64,
+}
+
+impl Session {
+    pub fn new(id: Id, named: bool) -> Self {
+        Self { id, named, inner: Mutex::default() }
+    }
+
+    pub fn agents(&self) -> usize {
+        self.inner().agents.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        let inner = self.inner();
+        inner.agents.is_empty() && inner.connected.is_none()
+    }
+
+    /// Drops the agents' inboxes: their tasks end when they have read what is in them.
+    pub fn let_go(&self) {
+        self.inner().agents.clear();
+    }
+
+    /// Makes a connection the session's; the one before comes back.
+    pub fn connect(&self, outbox: OutboxHandle) -> (Connected, Option<Connected>) {
+        let mut inner = self.inner();
+        inner.epoch = inner.epoch.saturating_add(1);
+        let connected = Connected { outbox, epoch: inner.epoch };
+        let before = inner.connected.replace(connected.clone());
+        (connected, before)
+    }
+
+    /// Tells the agents of their new connection. The one before is sent their turns' ends and then
+    /// closed.
+    pub async fn hand_over(&self, connected: &Connected, before: Option<Connected>) {
+        let agents: Vec<_> = self.inner().agents.values().cloned().collect();
+        for agent in agents {
+            // One that has just ended is woken with the connection of that moment.
+            let _ = agent.send(ToAgent::Connect(connected.clone())).await;
+        }
+        if let Some(before) = before {
+            let message = "another connection took this play session over";
+            let error = ErrorMessage::new(ErrorCode::SessionTaken, message);
+            before.outbox.send(ServerMessage::Error(error));
+            before.outbox.close(TAKEN_OVER);
+        }
+    }
+
+    /// Puts a message into an agent's inbox, unless the connection is not the session's any more.
+    fn try_send(&self, epoch: u64, agent_id: &Id, message: ToAgent) -> Sent {
+        let inner = self.inner();
+        if inner.epoch != epoch {
+            return Sent::Done;
+        }
+        let Some(inbox) = inner.agents.get(agent_id) else { return Sent::Asleep(message) };
+        match inbox.try_send(message) {
+            Ok(()) => Sent::Done,
+            Err(TrySendError::Full(back)) => Sent::Full(inbox.clone(), back),
+            Err(TrySendError::Closed(back)) => Sent::Asleep(back),
+        }
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What became of a message for an agent.
+enum Sent {
+    /// It is in the inbox, or nobody wants it any more.
+    Done,
+    /// The inbox is full.
+    Full(mpsc::Sender<ToAgent>, ToAgent),
+    /// The agent has no task.
+    Asleep(ToAgent),
+}
+
+/// A connection's hold on its play session.
+pub struct Attachment {
+    session: Arc<Session>,
+    shared: Arc<Shared>,
+    connected: Connected,
+    spoken_for: HashSet<Id>,
+}
+
+impl Attachment {
+    pub(super) fn new(session: Arc<Session>, shared: Arc<Shared>, connected: Connected) -> Self {
+        Self { session, shared, connected, spoken_for: HashSet::new() }
+    }
+
+    /// The play session.
+    #[must_use]
+    pub fn session_id(&self) -> &Id {
+        &self.session.id
+    }
+
+    /// Sends a message to an agent, which is woken if it sleeps.
+    ///
+    /// # Errors
+    /// If the connection speaks for too many agents, or the store can't be read.
+    pub async fn deliver(
+        &mut self,
+        agent_id: &Id,
+        message: AgentMessage,
+        message_id: Option<Id>,
+    ) -> Result<(), ErrorMessage> {
+        self.count_agent(agent_id)?;
+        let epoch = self.connected.epoch;
+        let mut next = ToAgent::Message(Delivery { message, message_id, epoch });
+        loop {
+            match self.session.try_send(epoch, agent_id, next) {
+                Sent::Done => return Ok(()),
+                Sent::Full(inbox, back) => {
+                    // It has much to do, so it won't fall asleep before this is in its inbox.
+                    let _ = inbox.send(back).await;
+                    return Ok(());
+                }
+                Sent::Asleep(back) => next = back,
+            }
+            self.wake(agent_id).await?;
+        }
+    }
+
+    /// The connection is gone, or the server goes down (`shutdown`). Returns when every agent has
+    /// dealt with it.
+    pub async fn detach(self, shutdown: bool) {
+        let epoch = self.connected.epoch;
+        let (done, mut all_done) = mpsc::channel(1);
+        let agents: Vec<_> = {
+            let mut inner = self.session.inner();
+            if inner.epoch == epoch {
+                inner.connected = None;
+            }
+            inner.agents.values().cloned().collect()
+        };
+        for agent in &agents {
+            let done = done.clone();
+            let _ = agent.send(ToAgent::Disconnect { epoch, shutdown, done }).await;
+        }
+        drop((agents, done));
+        let _ = all_done.recv().await;
+        self.shared.services.log.end_of_session(&self.session.id);
+        if self.session.named {
+            self.shared.forget_if_empty(&self.session.id);
+        } else {
+            self.end_anonymous().await;
+        }
+    }
+
+    /// A session without a name ends with its connection.
+    async fn end_anonymous(&self) {
+        self.session.let_go();
+        self.shared.sessions().remove(&self.session.id);
+        if let Err(error) = self.shared.services.store.drop_session(&self.session.id).await {
+            tracing::warn!(session = %self.session.id, %error, "a play session stays in the store");
+        }
+    }
+
+    fn count_agent(&mut self, agent_id: &Id) -> Result<(), ErrorMessage> {
+        let max = self.shared.max_agents;
+        if !self.spoken_for.contains(agent_id) {
+            if self.spoken_for.len() >= max {
+                let message = format!(
+                    "this connection speaks for {max} agents already: use another connection"
+                );
+                return Err(ErrorMessage::new(ErrorCode::Overloaded, message));
+            }
+            self.spoken_for.insert(agent_id.clone());
+        }
+        Ok(())
+    }
+
+    async fn wake(&self, agent_id: &Id) -> Result<(), ErrorMessage> {
+        let services = Arc::clone(&self.shared.services);
+        let id = &self.session.id;
+        let stored = services.store.load_agent(id, agent_id, TURNS_IN_MEMORY).await;
+        let stored = stored.map_err(|error| {
+            tracing::error!(session = %id, agent = %agent_id, %error, "an agent could not be loaded");
+            let message = "the agent could not be loaded from the store: try again later";
+            ErrorMessage::new(ErrorCode::Internal, message)
+        })?;
+        let mut inner = self.session.inner();
+        if inner.agents.get(agent_id).is_some_and(|inbox| !inbox.is_closed()) {
+            return Ok(());
+        }
+        let agent = Agent::new(id.clone(), agent_id.clone(), services, stored);
+        let agent = agent.connected(inner.connected.clone());
+        let (inbox, receiver) = mpsc::channel(INBOX);
+        inner.agents.insert(agent_id.clone(), inbox);
+        let task = live(agent, receiver, Arc::clone(&self.session), Arc::clone(&self.shared));
+        self.shared.tasks.spawn(task);
+        Ok(())
+    }
+}
+
+/// An agent's life: until it is let go, or has slept long enough that nobody wakes it any more.
+async fn live(
+    mut agent: Agent,
+    mut inbox: mpsc::Receiver<ToAgent>,
+    session: Arc<Session>,
+    shared: Arc<Shared>,
+) {
+    while agent.run(&mut inbox).await == Rest::Idle {
+        // Messages are put in under the same lock, so none can slip in between.
+        let mut inner = session.inner();
+        if inbox.is_empty() {
+            inner.agents.remove(agent.id());
+            inbox.close();
+            break;
+        }
+    }
+    agent.finish_writes().await;
+    shared.forget_if_empty(&session.id);
+}
