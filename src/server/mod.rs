@@ -1,1 +1,99 @@
-//! (being built)
+//! The doors: the game's socket (`game`) and what operators ask (`ops`). Listens, lets in, and at the
+//! end lets every turn's last word out before it closes. What is said through a door is `turn`'s.
+
+mod game;
+mod ops;
+
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::get;
+use axum::serve::ListenerExt;
+use dramatis_protocol::Limits;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::config::Secret;
+use crate::turn::registry::Registry;
+
+/// How long connections may take to their end when the server goes down.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// What the doors are told.
+#[derive(Debug, Clone)]
+pub struct Access {
+    /// What games must present.
+    pub token: Option<Secret>,
+    /// How long they may take to present it.
+    pub hello_timeout: Duration,
+    /// Most connections at a time.
+    pub max_connections: usize,
+    /// The limits that `welcome` tells.
+    pub limits: Limits,
+}
+
+/// What every connection shares.
+#[derive(Clone)]
+struct Doors {
+    registry: Registry,
+    access: Arc<Access>,
+    places: Arc<Semaphore>,
+    stopping: CancellationToken,
+    connections: TaskTracker,
+}
+
+/// Serves the listener until `shutdown` resolves; then ends every turn, tells the games, and waits
+/// until all of it is stored.
+///
+/// # Errors
+/// If the listener fails.
+pub async fn run(
+    listener: TcpListener,
+    registry: Registry,
+    access: Access,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
+    let doors = Doors {
+        registry: registry.clone(),
+        places: Arc::new(Semaphore::new(access.max_connections)),
+        access: Arc::new(access),
+        stopping: CancellationToken::new(),
+        connections: TaskTracker::new(),
+    };
+    let (stopping, connections) = (doors.stopping.clone(), doors.connections.clone());
+    let router = Router::new()
+        .route("/ws", get(game::upgrade))
+        .route("/healthz", get(ops::health))
+        .with_state(doors);
+    let listener = listener.tap_io(|socket| {
+        // Frames are small and awaited: none should wait for the next one.
+        let _ = socket.set_nodelay(true);
+    });
+    let stop = {
+        let stopping = stopping.clone();
+        async move {
+            shutdown.await;
+            tracing::info!("going down: turns are ended, connections closed");
+            stopping.cancel();
+        }
+    };
+    let served = axum::serve(listener, router).with_graceful_shutdown(stop).into_future();
+    let drained = async {
+        stopping.cancelled().await;
+        connections.close();
+        if tokio::time::timeout(DRAIN, connections.wait()).await.is_err() {
+            tracing::warn!(left = connections.len(), "connections did not end in time");
+        }
+    };
+    let outcome = tokio::select! {
+        outcome = served => { drained.await; outcome }
+        () = drained => Ok(()),
+    };
+    registry.close().await;
+    outcome
+}
