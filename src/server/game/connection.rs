@@ -21,10 +21,6 @@ const LINGER: Duration = Duration::from_secs(1);
 /// How long the last words of turns may take when the server goes down.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
-const SHUTDOWN: Closing = Closing { code: 1001, reason: "the server is going down" };
-const UNAUTHORIZED: Closing = Closing { code: 4001, reason: "unauthorized" };
-const TOO_MANY: Closing = Closing { code: 4029, reason: "too many connections" };
-
 /// What the handshake found out.
 pub(super) enum Admission {
     /// There is room.
@@ -47,12 +43,12 @@ pub(super) async fn serve(socket: WebSocket, doors: Doors, admission: Admission)
     let (place, authorized) = match admission {
         Admission::Full => {
             let message = "the server has as many connections as it takes: try again later";
-            refuse(&outbox, ErrorCode::Overloaded, message, TOO_MANY);
+            refuse(&outbox, ErrorCode::Overloaded, message, Closing::TOO_MANY_CONNECTIONS);
             (None, None)
         }
         Admission::Seated { authorized: Some(false), .. } => {
             let message = "the token is wrong: see the server's DRAMATIS_TOKEN";
-            refuse(&outbox, ErrorCode::Unauthorized, message, UNAUTHORIZED);
+            refuse(&outbox, ErrorCode::Unauthorized, message, Closing::UNAUTHORIZED);
             (None, None)
         }
         Admission::Seated { place, authorized } => (Some(place), authorized),
@@ -82,7 +78,7 @@ async fn converse(
         attachment.detach(stopping).await;
     }
     if stopping {
-        outbox.close(SHUTDOWN);
+        outbox.close(Closing::SHUTDOWN);
         let _ = timeout(LAST_WORDS, writing).await;
     }
     if outbox.closing().is_some() {

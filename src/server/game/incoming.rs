@@ -20,10 +20,6 @@ use crate::turn::agent::AgentMessage;
 use crate::turn::outbox::{Closing, OutboxHandle};
 use crate::turn::registry::Attachment;
 
-const NOT_UTF8: Closing = Closing { code: 1007, reason: "not UTF-8" };
-const TOO_LARGE: Closing = Closing { code: 1009, reason: "message too large" };
-const UNAUTHORIZED: Closing = Closing { code: 4001, reason: "unauthorized" };
-
 /// What a connection has said about itself so far.
 pub(super) struct Reader<'a> {
     doors: &'a Doors,
@@ -106,7 +102,7 @@ impl<'a> Reader<'a> {
         }
         let message = format!("a message may have {largest} bytes: send less, or in parts");
         self.fail(ErrorMessage::new(ErrorCode::TooLarge, message));
-        self.outbox.close(TOO_LARGE);
+        self.outbox.close(Closing::TOO_LARGE);
         Err(Over)
     }
 
@@ -114,7 +110,7 @@ impl<'a> Reader<'a> {
         match error.into_inner().downcast_ref::<tungstenite::Error>() {
             Some(tungstenite::Error::Capacity(_)) => self.check_size(usize::MAX).err(),
             Some(tungstenite::Error::Utf8(_)) => {
-                self.outbox.close(NOT_UTF8);
+                self.outbox.close(Closing::NOT_UTF8);
                 Some(Over)
             }
             _ => None,
@@ -126,7 +122,7 @@ impl<'a> Reader<'a> {
             Ok(received) => received,
             Err(error) if error.close.is_some() => {
                 self.fail(error.into_message());
-                self.outbox.close(NOT_UTF8);
+                self.outbox.close(Closing::NOT_UTF8);
                 return Err(Over);
             }
             Err(_) if !self.authorized => return Err(self.refuse("the first message must be hello with the token")),
@@ -251,7 +247,7 @@ impl<'a> Reader<'a> {
 
     fn refuse(&self, message: &str) -> Over {
         self.fail(ErrorMessage::new(ErrorCode::Unauthorized, message));
-        self.outbox.close(UNAUTHORIZED);
+        self.outbox.close(Closing::UNAUTHORIZED);
         Over
     }
 

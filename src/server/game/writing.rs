@@ -10,7 +10,7 @@ use futures::SinkExt;
 use futures::stream::SplitSink;
 use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
 
-use crate::turn::outbox::{Closing, OutboxHandle, READS_TOO_SLOWLY};
+use crate::turn::outbox::{Closing, OutboxHandle};
 
 /// How long a client may leave anything untaken.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -41,7 +41,7 @@ pub(super) async fn write_all(mut sink: Sink, outbox: &OutboxHandle, ping_timeou
     ping.tick().await;
     let closing = match drain(&mut sink, outbox, &mut ping).await {
         Ok(closing) => closing,
-        Err(Stop::TooSlow) => READS_TOO_SLOWLY,
+        Err(Stop::TooSlow) => Closing::TOO_SLOW,
         Err(Stop::Broken) => return,
     };
     let frame = CloseFrame { code: closing.code, reason: closing.reason.into() };

@@ -6,6 +6,7 @@
 //! lets go of it or when nothing has happened for long.
 
 mod inbox;
+mod logging;
 mod memory;
 mod messages;
 mod running;

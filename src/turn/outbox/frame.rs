@@ -10,6 +10,9 @@ use super::account::{Account, Delivered};
 /// What a frame weighs beside its text.
 const FLAT_WEIGHT: usize = 128;
 
+/// Text of this many bytes fits a frame however it is escaped.
+const SURELY_FITS: usize = 4 * 1024;
+
 /// More text of a tag.
 #[derive(Debug)]
 pub(super) struct Chunk {
@@ -30,6 +33,15 @@ impl Chunk {
             text: text.to_owned(),
             taken: 0,
         }
+    }
+
+    /// As much of the rest as one frame holds.
+    fn fitting(&self) -> &str {
+        let rest = self.rest();
+        if rest.len() <= SURELY_FITS {
+            return rest;
+        }
+        frame::split_text(rest, frame::chunk_budget(&self.agent_id, &self.turn_id)).0
     }
 
     fn rest(&self) -> &str {
@@ -111,14 +123,13 @@ impl Frame {
     pub fn write(&mut self, json: &mut String, account: Option<&mut Account>) -> usize {
         let Some(account) = account else {
             if let Self::Plain(message) = self {
-                message.write_json(json);
+                json.push_str(&message.to_json());
             }
             return 0;
         };
         let seq = account.next_seq();
         if let Self::Chunk(chunk) = self {
-            let budget = frame::chunk_budget(&chunk.agent_id, &chunk.turn_id);
-            let (fitting, _) = frame::split_text(chunk.rest(), budget);
+            let fitting = chunk.fitting();
             frame::write_chunk(json, &chunk.agent_id, &chunk.turn_id, seq, chunk.tag_id, fitting);
             let length = fitting.len();
             account.delivered.text(chunk.tag_id, length);
@@ -127,7 +138,7 @@ impl Frame {
         }
         self.count_into(&mut account.delivered);
         if let Some(message) = self.numbered(seq) {
-            message.write_json(json);
+            json.push_str(&message.to_json());
         }
         0
     }

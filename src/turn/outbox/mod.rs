@@ -6,6 +6,7 @@
 //! far the game got. Full means that the client is too slow: the connection is closed.
 
 mod account;
+mod closing;
 mod frame;
 mod handle;
 #[cfg(test)]
@@ -19,21 +20,10 @@ use dramatis_protocol::{
 
 use account::Account;
 pub use account::{Delivered, Reached};
+pub use closing::Closing;
 use frame::{Chunk, Frame};
 pub use frame::TurnEndFrame;
 pub use handle::OutboxHandle;
-
-/// How a connection is to be closed once the queue is empty.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Closing {
-    /// The WebSocket close code.
-    pub code: u16,
-    /// A few words.
-    pub reason: &'static str,
-}
-
-/// The close code for a client that reads too slowly.
-pub const READS_TOO_SLOWLY: Closing = Closing { code: 4008, reason: "reads too slowly" };
 
 /// How much may wait, in bytes of text and a flat sum for each frame.
 pub const CAPACITY_BYTES: usize = 1024 * 1024;
@@ -200,7 +190,7 @@ impl Outbox {
             self.first = self.first.saturating_add(self.queue.len() as u64);
             self.queue.clear();
             self.bytes = 0;
-            self.close(READS_TOO_SLOWLY);
+            self.close(Closing::TOO_SLOW);
         }
     }
 

@@ -16,8 +16,6 @@ use crate::turn::outbox::{Closing, OutboxHandle};
 /// How many messages may wait for an agent; the connection that sends more waits.
 const INBOX: usize = 64;
 
-const TAKEN_OVER: Closing = Closing { code: 4009, reason: "session taken over" };
-
 /// A play session that is in memory.
 pub(super) struct Session {
     id: Id,
@@ -72,7 +70,7 @@ impl Session {
             let message = "another connection took this play session over";
             let error = ErrorMessage::new(ErrorCode::SessionTaken, message);
             before.outbox.send(ServerMessage::Error(error));
-            before.outbox.close(TAKEN_OVER);
+            before.outbox.close(Closing::SESSION_TAKEN);
         }
     }
 

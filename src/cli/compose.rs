@@ -1,0 +1,127 @@
+//! The house put together from its settings: store, log, models, registry, doors.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use dramatis_protocol::Limits;
+use dramatis_protocol::limits::MAX_FRAME_BYTES;
+use tokio::net::TcpListener;
+
+use crate::actor::{Actor, Script};
+use crate::config::{LlmChoice, Secret, Settings};
+use crate::generation::Generator;
+use crate::llm::{self, Llm, LlmSettings, ProviderSettings};
+use crate::prompt::PromptLimits;
+use crate::server::{self, Access};
+use crate::store::Store;
+use crate::turn::agent::Services;
+use crate::turn::clock::{Clock, Ids};
+use crate::turn::registry::Registry;
+use crate::turn::state::Rules;
+use crate::turn_log::TurnLog;
+
+/// The database's file in the data folder.
+const DATABASE: &str = "dramatis.db";
+
+/// How long an agent stays in memory when nothing happens.
+const AGENT_IDLE: Duration = Duration::from_secs(10 * 60);
+
+/// The model that plays when nothing is configured.
+pub(super) const SCRIPTED_MODEL: &str = "scripted/actor";
+
+/// A server that is ready to serve.
+pub(super) struct House {
+    store: Store,
+    log: TurnLog,
+    registry: Registry,
+    access: Access,
+}
+
+impl House {
+    /// Opens the store and the log, and chooses who plays. `actor`: the built-in model.
+    pub fn build(settings: &Settings, actor: Actor) -> anyhow::Result<Self> {
+        let store = Store::open(&settings.data.join(DATABASE)).context("DRAMATIS_DATA")?;
+        let log = TurnLog::open(&settings.logs).context("DRAMATIS_LOGS")?;
+        let services = Services {
+            store: store.clone(),
+            log: log.clone(),
+            generator: Generator::new(models(settings, actor)?, PromptLimits::default()),
+            clock: Clock::start(),
+            ids: Ids::random(),
+            rules: rules(settings),
+            default_model: match &settings.llm {
+                LlmChoice::Scripted => SCRIPTED_MODEL.to_owned(),
+                LlmChoice::Endpoint { model, .. } => model.clone(),
+            },
+            idle_timeout: AGENT_IDLE,
+        };
+        let registry = Registry::new(services, settings.max_agents);
+        Ok(Self { store, log, registry, access: access(settings) })
+    }
+
+    /// Serves until `shutdown` resolves and everything is stored and logged.
+    pub async fn serve(
+        self,
+        listener: TcpListener,
+        shutdown: impl Future<Output = ()> + Send + 'static,
+    ) -> anyhow::Result<()> {
+        let served = server::run(listener, self.registry, self.access, shutdown).await;
+        self.store.close().await;
+        self.log.close().await;
+        served.context("the server stopped")
+    }
+}
+
+/// The actor that plays without a script of its own.
+pub(super) fn improvising_actor() -> Actor {
+    Actor::new(Script::builtin(), ACTOR_PACE)
+}
+
+fn models(settings: &Settings, actor: Actor) -> anyhow::Result<Llm> {
+    let endpoint = match &settings.llm {
+        LlmChoice::Scripted => None,
+        LlmChoice::Endpoint { base_url, key, .. } => {
+            Some(ProviderSettings::new(base_url, key.as_ref().map(Secret::reveal))?)
+        }
+    };
+    let limits = llm::Limits {
+        first_token: settings.times.first_token,
+        silence: settings.times.silence,
+        reply: settings.times.turn,
+        ..llm::Limits::default()
+    };
+    Ok(Llm::new(LlmSettings { default: endpoint, limits }, Arc::new(actor))?)
+}
+
+fn rules(settings: &Settings) -> Rules {
+    Rules {
+        state_timeout: millis(settings.times.state),
+        result_timeout: millis(settings.times.result),
+        max_waiting: settings.max_waiting,
+        ..Rules::default()
+    }
+}
+
+fn access(settings: &Settings) -> Access {
+    let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+    Access {
+        token: settings.token.clone(),
+        hello_timeout: settings.times.hello,
+        max_connections: settings.max_connections,
+        limits: Limits {
+            max_message_bytes: number(settings.max_message_bytes),
+            max_frame_bytes: number(MAX_FRAME_BYTES),
+            max_agents: number(settings.max_agents),
+            max_waiting: number(settings.max_waiting),
+            state_timeout_ms: millis(settings.times.state),
+            result_timeout_ms: millis(settings.times.result),
+            ping_timeout_ms: millis(settings.times.ping),
+        },
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,102 @@
+//! `dramatis serve`: serves games until it is told to stop.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Args;
+use tokio::net::TcpListener;
+
+use super::compose::{House, improvising_actor};
+use super::flags::SettingFlags;
+use crate::config::{LlmChoice, Settings, Sources};
+
+/// How to serve.
+#[derive(Debug, Clone, Args)]
+pub struct ServeArgs {
+    #[command(flatten)]
+    flags: SettingFlags,
+}
+
+/// Serves until Ctrl-C or SIGTERM.
+///
+/// # Errors
+/// If the settings, the address, the store or the log can't be used.
+pub async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
+    let settings = read_settings(&args.flags)?;
+    start_logging(&settings.log_level);
+    let listener = listen(&settings).await?;
+    let house = House::build(&settings, improvising_actor())?;
+    announce(&settings, &listener)?;
+    house.serve(listener, stop_signal()).await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The settings as this folder, the environment and the flags have them.
+pub(super) fn read_settings(flags: &SettingFlags) -> anyhow::Result<Settings> {
+    let sources = Sources::of_folder(Path::new("."), flags.given.clone())?;
+    Ok(Settings::read(&|name| sources.look_up(name))?)
+}
+
+/// The server's own log goes to standard error.
+pub(super) fn start_logging(level: &str) {
+    let filter = tracing_subscriber::EnvFilter::try_new(level).unwrap_or_else(|error| {
+        eprintln!("dramatis: GAME_AGENT_LOG_LEVEL: {error}; INFO counts");
+        tracing_subscriber::EnvFilter::new("info")
+    });
+    // The client library logs whole chunks of replies, which are the players' business.
+    let filter = match "async_openai=off".parse() {
+        Ok(directive) => filter.add_directive(directive),
+        Err(_) => filter,
+    };
+    let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let _ = log.with_ansi(ansi).with_target(false).try_init();
+}
+
+/// Takes the address.
+pub(super) async fn listen(settings: &Settings) -> anyhow::Result<TcpListener> {
+    let address = (settings.host, settings.port);
+    TcpListener::bind(address).await.with_context(|| {
+        format!(
+            "can't listen on {}:{}: is another server running? Choose another with --port",
+            settings.host, settings.port
+        )
+    })
+}
+
+fn announce(settings: &Settings, listener: &TcpListener) -> anyhow::Result<()> {
+    let address = listener.local_addr()?;
+    match &settings.llm {
+        LlmChoice::Scripted => tracing::info!(
+            "no OPENAI_API_KEY and no OPENAI_API_BASE: the built-in actor plays every agent"
+        ),
+        LlmChoice::Endpoint { base_url, model, .. } => {
+            tracing::info!(%model, endpoint = %base_url, "agents are played by a model");
+        }
+    }
+    tracing::info!("games connect to ws://{address}/ws");
+    Ok(())
+}
+
+/// Resolves at Ctrl-C or, where there is such a thing, SIGTERM.
+pub(super) async fn stop_signal() {
+    let interrupt = async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        match signal(SignalKind::terminate()) {
+            Ok(mut terminate) => tokio::select! {
+                () = interrupt => {}
+                _ = terminate.recv() => {}
+            },
+            Err(_) => interrupt.await,
+        }
+    }
+    #[cfg(not(unix))]
+    interrupt.await;
+}
