@@ -9,7 +9,7 @@ use dramatis_protocol::Limits;
 use dramatis_protocol::limits::MAX_FRAME_BYTES;
 use tokio::net::TcpListener;
 
-use crate::actor::{Actor, Script};
+use crate::actor::{Actor, Pace, Script};
 use crate::config::{LlmChoice, Secret, Settings};
 use crate::generation::Generator;
 use crate::llm::{self, Llm, LlmSettings, ProviderSettings};
@@ -76,7 +76,7 @@ impl House {
 
 /// The actor that plays without a script of its own.
 pub(super) fn improvising_actor() -> Actor {
-    Actor::new(Script::builtin(), ACTOR_PACE)
+    Actor::new(Script::builtin(), Pace::default())
 }
 
 fn models(settings: &Settings, actor: Actor) -> anyhow::Result<Llm> {

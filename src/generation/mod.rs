@@ -87,7 +87,7 @@ impl Generator {
     /// Whether the built-in actor plays this model.
     #[must_use]
     pub fn is_scripted(&self, model: &str) -> bool {
-        self.llm.is_scripted(model)
+        self.llm.provider_name(model) == "scripted"
     }
 
     /// Builds the prompt and makes the request. It is sent when [`Generation::next`] is first

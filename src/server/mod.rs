@@ -77,23 +77,23 @@ pub async fn run(
     let stop = {
         let stopping = stopping.clone();
         async move {
-            shutdown.await;
-            tracing::info!("going down: turns are ended, connections closed");
+            tokio::select! {
+                () = shutdown => tracing::info!("going down: turns are ended, connections closed"),
+                () = stopping.cancelled() => {}
+            }
             stopping.cancel();
         }
     };
     let served = axum::serve(listener, router).with_graceful_shutdown(stop).into_future();
-    let drained = async {
-        stopping.cancelled().await;
-        connections.close();
-        if tokio::time::timeout(DRAIN, connections.wait()).await.is_err() {
-            tracing::warn!(left = connections.len(), "connections did not end in time");
-        }
-    };
     let outcome = tokio::select! {
-        outcome = served => { drained.await; outcome }
-        () = drained => Ok(()),
+        outcome = served => outcome,
+        () = stopping.cancelled() => Ok(()),
     };
+    stopping.cancel();
+    connections.close();
+    if tokio::time::timeout(DRAIN, connections.wait()).await.is_err() {
+        tracing::warn!(left = connections.len(), "connections did not end in time");
+    }
     registry.close().await;
     outcome
 }

@@ -93,7 +93,8 @@ impl ActiveStreamController {
         }
         self.calls.end_of_reply();
         self.show_finished_calls();
-        self.count("bad_call", self.calls.take_bad());
+        let bad = self.calls.take_bad();
+        self.count("bad_call", bad);
         self.count("empty_reply", u64::from(!self.any_text && self.shown.is_empty()));
         self.count("nothing_shown", u64::from(self.shown.is_empty()));
     }

@@ -7,7 +7,6 @@ use serde_json::{Map, Value};
 
 use super::super::ledger::Ledger;
 use super::super::outbox::Outbox;
-use super::super::vocabulary::wire_kind;
 use super::native_calls::Call;
 use crate::record::LedgerTag;
 use crate::tags::{Content, Event};
@@ -67,7 +66,7 @@ impl Shown {
                     tag_id: self.next_id(),
                     parent_id: parent_id.and_then(|parent| self.id_of(parent)),
                     tag: tag.name.clone(),
-                    kind: wire_kind(tag.kind),
+                    kind: tag.kind.into(),
                     empty: tag.content == Content::None,
                     attributes: attributes.collect(),
                     call_id: None,

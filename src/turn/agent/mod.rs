@@ -91,11 +91,10 @@ impl Agent {
         services: Arc<Services>,
         stored: StoredAgent,
     ) -> Self {
-        let last_state = stored.state.map(Arc::new);
         let state = State::new(
             services.rules.clone(),
             services.ids.clone(),
-            last_state,
+            stored.state,
             stored.known_events,
         );
         let writes = Writes::new(services.store.clone(), session_id.clone(), agent_id.clone());

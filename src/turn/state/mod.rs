@@ -223,7 +223,7 @@ impl State {
         self.pass_time(now);
         match input {
             Input::Event(event) => self.on_event(now, event),
-            Input::Snapshot { request_id, state } => self.on_snapshot(now, request_id, state),
+            Input::Snapshot { request_id, state } => self.on_snapshot(request_id, state),
             Input::Result { turn_id } => self.on_result(now, &turn_id),
             Input::ToolAnswers { turn_id, tag_ids, follow_up } => {
                 self.on_tool_answers(now, &turn_id, &tag_ids, follow_up);

@@ -16,7 +16,7 @@ impl State {
             Phase::Asking(asking)
                 if now >= asking.since.saturating_add(self.rules.state_timeout) =>
             {
-                self.state_overdue(now);
+                self.state_overdue();
             }
             Phase::Running(running)
                 if running.cut.as_ref().is_some_and(|cut| now >= cut.deadline) =>
@@ -35,7 +35,7 @@ impl State {
         }
         match &mut self.phase {
             Phase::Idle => self.prepare_with(now, event),
-            Phase::Asking(_) => self.join_preparation(now, event),
+            Phase::Asking(_) => self.join_preparation(event),
             Phase::Running(running) => {
                 let yields = running.priority <= event.priority;
                 match event.interrupt {
@@ -53,19 +53,14 @@ impl State {
         }
     }
 
-    pub(super) fn on_snapshot(
-        &mut self,
-        now: Millis,
-        request_id: Option<Id>,
-        state: Arc<AgentState>,
-    ) {
+    pub(super) fn on_snapshot(&mut self, request_id: Option<Id>, state: Arc<AgentState>) {
         self.last_state = Some(Arc::clone(&state));
         let answers = match &self.phase {
             Phase::Asking(asking) => request_id.is_none_or(|id| id == asking.request_id),
             _ => false,
         };
         if answers {
-            self.start_prepared(now, state, false);
+            self.start_prepared(state, false);
         }
     }
 
@@ -203,7 +198,7 @@ impl State {
         let asking = Asking { request_id: request_id.clone(), events, follow_up, since: now };
         self.phase = Phase::Asking(asking);
         match fresh {
-            Some(state) => self.start_with_own_state(now, state),
+            Some(state) => self.start_with_own_state(state),
             None => self.effects.push(Effect::AskState { request_id, event_id }),
         }
     }
@@ -215,12 +210,12 @@ impl State {
         newest.state.clone().filter(|_| age < self.rules.state_timeout)
     }
 
-    fn start_with_own_state(&mut self, now: Millis, state: Arc<AgentState>) {
+    fn start_with_own_state(&mut self, state: Arc<AgentState>) {
         self.last_state = Some(Arc::clone(&state));
-        self.start_prepared(now, state, false);
+        self.start_prepared(state, false);
     }
 
-    fn join_preparation(&mut self, now: Millis, event: Event) {
+    fn join_preparation(&mut self, event: Event) {
         let Phase::Asking(asking) = &mut self.phase else { return };
         if event.interrupt == Interrupt::Drop {
             self.drop_event(event.id, DropReason::Drop);
@@ -234,13 +229,13 @@ impl State {
         });
         self.drop_overloaded(victim);
         if let (true, Some(state)) = (is_in, joined) {
-            self.start_with_own_state(now, state);
+            self.start_with_own_state(state);
         }
     }
 
-    fn state_overdue(&mut self, now: Millis) {
+    fn state_overdue(&mut self) {
         if let Some(state) = self.last_state.clone() {
-            self.start_prepared(now, state, true);
+            self.start_prepared(state, true);
             return;
         }
         let Phase::Asking(asking) = std::mem::replace(&mut self.phase, Phase::Idle) else { return };
@@ -254,7 +249,7 @@ impl State {
         }
     }
 
-    fn start_prepared(&mut self, now: Millis, state: Arc<AgentState>, stale: bool) {
+    fn start_prepared(&mut self, state: Arc<AgentState>, stale: bool) {
         let Phase::Asking(asking) = std::mem::replace(&mut self.phase, Phase::Idle) else { return };
         let Asking { events, follow_up, since, .. } = asking;
         let turn_id = self.ids.next("turn");
