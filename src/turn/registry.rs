@@ -15,7 +15,7 @@ use dramatis_protocol::{ErrorCode, ErrorMessage, Id};
 use tokio_util::task::TaskTracker;
 
 pub use session::Attachment;
-use session::Session;
+use session::{Session, dismiss};
 
 use super::agent::Services;
 use super::outbox::OutboxHandle;
@@ -72,7 +72,14 @@ impl Registry {
             let (connected, before) = session.connect(outbox);
             (session, connected, before)
         };
-        session.hand_over(&connected, before).await;
+        let handed_over = session.hand_over(&connected).await;
+        if let Some(before) = before {
+            // The older connection hears of its turns' ends first; the newer needn't wait for that.
+            self.shared.tasks.spawn(async move {
+                handed_over.await;
+                dismiss(&before);
+            });
+        }
         Ok(Attachment::new(session, Arc::clone(&self.shared), connected))
     }
 

@@ -49,7 +49,12 @@ pub struct Delivery {
 #[derive(Debug)]
 pub enum ToAgent {
     /// The session has a connection; an older one is left.
-    Connect(Connected),
+    Connect {
+        /// The new connection.
+        connected: Connected,
+        /// Dropped when the agent is done with the older one.
+        done: mpsc::Sender<()>,
+    },
     /// The session's connection is gone.
     Disconnect {
         /// Which connection.

@@ -92,6 +92,11 @@ impl Memory {
     }
 
     /// The turns, oldest first.
+    pub fn turns_mut(&mut self) -> impl DoubleEndedIterator<Item = &mut PastTurn> {
+        self.turns.iter_mut()
+    }
+
+    /// The turns, oldest first.
     pub fn turns(&mut self) -> &[PastTurn] {
         self.turns.make_contiguous()
     }

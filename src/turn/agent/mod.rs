@@ -161,11 +161,12 @@ impl Agent {
     async fn receive(&mut self, next: ToAgent) {
         self.last_activity = self.now();
         match next {
-            ToAgent::Connect(connected) => {
+            ToAgent::Connect { connected, done } => {
                 if self.epoch().is_none_or(|epoch| epoch < connected.epoch) {
                     self.leave(false, true);
                     self.connection = Some(connected);
                 }
+                drop(done);
             }
             ToAgent::Disconnect { epoch, shutdown, done } => {
                 if self.epoch() == Some(epoch) {
@@ -186,7 +187,7 @@ impl Agent {
     fn leave(&mut self, shutdown: bool, still_reading: bool) {
         self.tell(Input::Leave { shutdown });
         if !still_reading {
-            self.settle_newest_turn();
+            self.settle_turns();
         }
     }
 
@@ -275,7 +276,18 @@ impl Agent {
     }
 
     fn is_at_rest(&self) -> bool {
-        self.running.is_none() && self.state.is_at_rest() && self.writes.are_done()
+        self.running.is_none()
+            && self.state.is_at_rest()
+            && self.writes.are_done()
+            && self.is_newest_turn_sent()
+    }
+
+    /// While the game has not been handed all of the newest turn, its history may still change.
+    fn is_newest_turn_sent(&self) -> bool {
+        let (Some(newest), Some(connected)) = (self.memory.newest(), &self.connection) else {
+            return true;
+        };
+        connected.outbox.with(|outbox| outbox.has_sent(&newest.turn_id))
     }
 
     fn is_idle(&self) -> bool {

@@ -10,9 +10,10 @@ use futures::FutureExt;
 
 use super::super::active_stream::{ActiveStreamController, StreamPlan};
 use super::super::clock::Millis;
+use super::super::ledger::Ledger;
 use super::super::outbox::Keep;
 use super::super::state::{Ending, Input, Start};
-use super::Agent;
+use super::{Agent, Connected};
 use crate::generation::{Generation, GenerationPlan, Step};
 use crate::llm::{ErrorKind, LlmError};
 use crate::record::{Delta, LedgerTag, PastTurn, TurnEnd, TurnRecord};
@@ -281,6 +282,7 @@ impl Agent {
             turn.end = Some(record.end.clone());
         }
         self.writes.turn_ended(record.turn_id.clone(), record.tags.clone(), record.end.clone());
+        self.last_activity = self.now();
         self.log_record(record);
     }
 
@@ -323,21 +325,19 @@ impl Agent {
         }
     }
 
-    /// The connection broke: what of the newest turn had not reached the game was never said.
-    pub(super) fn settle_newest_turn(&mut self) {
-        let Some(connected) = &self.connection else { return };
-        let Some(newest) = self.memory.newest() else { return };
-        let turn_id = newest.turn_id.clone();
-        let delivered = connected.outbox.with(|outbox| outbox.settle(&turn_id));
-        let Some(delivered) = delivered else { return };
-        let Some(turn) = self.memory.turn_mut(&turn_id) else { return };
-        let mut ledger = super::super::ledger::Ledger::from_tags(std::mem::take(&mut turn.tags));
-        ledger.cut(&delivered);
-        turn.tags = ledger.into_tags();
-        let end = TurnEnd::Interrupted { reason: InterruptReason::Disconnected };
-        turn.end = Some(end.clone());
-        let tags = turn.tags.clone();
-        self.writes.turn_ended(turn_id, tags, end);
+    /// The connection broke: what of the last turns had not reached the game was never said.
+    pub(super) fn settle_turns(&mut self) {
+        let Some(Connected { outbox, .. }) = &self.connection else { return };
+        for turn in self.memory.turns_mut().rev() {
+            // Frames are taken in order: before a turn that was sent whole, all were.
+            let Some(delivered) = outbox.with(|outbox| outbox.settle(&turn.turn_id)) else { break };
+            let mut ledger = Ledger::from_tags(std::mem::take(&mut turn.tags));
+            ledger.cut(&delivered);
+            turn.tags = ledger.into_tags();
+            let end = TurnEnd::Interrupted { reason: InterruptReason::Disconnected };
+            turn.end = Some(end.clone());
+            self.writes.turn_ended(turn.turn_id.clone(), turn.tags.clone(), end);
+        }
     }
 }
 

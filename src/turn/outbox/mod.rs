@@ -135,6 +135,12 @@ impl Outbox {
         delivered
     }
 
+    /// Whether everything of a turn up to its end was taken.
+    #[must_use]
+    pub fn has_sent(&self, turn_id: &Id) -> bool {
+        !self.turns.contains_key(turn_id)
+    }
+
     /// Takes the next frame as JSON into `json` (which is cleared). `false`: nothing waits.
     pub fn take(&mut self, json: &mut String) -> bool {
         json.clear();

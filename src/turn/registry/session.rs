@@ -58,19 +58,19 @@ impl Session {
         (connected, before)
     }
 
-    /// Tells the agents of their new connection. The one before is sent their turns' ends and then
-    /// closed.
-    pub async fn hand_over(&self, connected: &Connected, before: Option<Connected>) {
+    /// Tells the agents of their new connection. What is returned resolves when all of them have
+    /// left the one before.
+    pub async fn hand_over(&self, connected: &Connected) -> impl Future<Output = ()> + use<> {
+        let (done, mut all_done) = mpsc::channel::<()>(1);
         let agents: Vec<_> = self.inner().agents.values().cloned().collect();
         for agent in agents {
             // One that has just ended is woken with the connection of that moment.
-            let _ = agent.send(ToAgent::Connect(connected.clone())).await;
+            let connect = ToAgent::Connect { connected: connected.clone(), done: done.clone() };
+            let _ = agent.send(connect).await;
         }
-        if let Some(before) = before {
-            let message = "another connection took this play session over";
-            let error = ErrorMessage::new(ErrorCode::SessionTaken, message);
-            before.outbox.send(ServerMessage::Error(error));
-            before.outbox.close(Closing::SESSION_TAKEN);
+        async move {
+            drop(done);
+            let _ = all_done.recv().await;
         }
     }
 
@@ -91,6 +91,13 @@ impl Session {
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Tells a connection that its session is another's now, and closes it.
+pub(super) fn dismiss(before: &Connected) {
+    let message = "another connection took this play session over";
+    before.outbox.send(ServerMessage::Error(ErrorMessage::new(ErrorCode::SessionTaken, message)));
+    before.outbox.close(Closing::SESSION_TAKEN);
 }
 
 /// What became of a message for an agent.
