@@ -3,9 +3,34 @@
 //!
 //! It has no clock, no async and no allocation per byte. `turn::active_stream` drives it; it
 //! knows nothing of models, turns or the wire.
+//!
+//! ```text
+//! bytes ─▶ text (whole characters, no controls) ─▶ reader (what is markup?) ─▶ tree ─▶ events
+//!                                                   │ asks markup, scan, entities   │ asks stray,
+//!                                                   │                               │ attributes
+//! ```
 
+mod attributes;
+mod bytes;
+mod entities;
+mod markup;
+mod parser;
+mod reader;
+mod rules;
+mod scan;
+mod stray;
+mod text;
+mod tree;
 mod vocabulary;
+mod warnings;
 
+pub use attributes::Attribute;
+pub use parser::{End, Options, Parser, StrayText, Summary};
+pub use tree::Event;
 pub use vocabulary::{
     AttributeDef, AttributeType, Content, Kind, TagDef, Vocabulary, VocabularyError,
 };
+pub use warnings::WarningCounts;
+
+#[cfg(test)]
+mod tests;

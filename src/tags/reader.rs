@@ -1,0 +1,429 @@
+//! Tells markup from text: holds back what is undecided, and calls the tree with what is decided.
+//!
+//! Whatever a piece leaves undecided is kept in `held` and read again with what comes next; a tag is
+//! not walked over twice, because its scan goes on where it stopped.
+
+use std::sync::Arc;
+
+use super::bytes::{BACKTICK, SPECIAL, boundary, class, is_white};
+use super::entities::{self, Entity};
+use super::markup::{self, Begin, Fence};
+use super::parser::{End, Options, SHORT, Summary};
+use super::rules::{HiddenGroup, Role};
+use super::scan::{self, Scan, Verdict};
+use super::text::split_trailing_white;
+use super::tree::{Event, Tree};
+use super::vocabulary::Vocabulary;
+use super::warnings::Warning;
+
+/// More than any construct needs to be decided, with room for one character.
+const HELD_LIMIT: usize = scan::LIMIT + 8;
+
+/// What the output is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    Content,
+    Comment,
+    /// `<?…>` and `<!DOCTYPE…>`.
+    Instruction,
+    /// After a tag that passed the limit: dropped to the first `>` or `<`.
+    Remainder,
+    CharacterData,
+}
+
+/// The reading of one reply's text.
+#[derive(Debug)]
+pub(super) struct Reader {
+    tree: Tree,
+    mode: Mode,
+    /// The hidden block that the output is in; its content is raw.
+    hidden: Option<HiddenGroup>,
+    /// What is undecided; it begins with `<`, `&`, a backtick, or what may end a raw stretch.
+    held: String,
+    /// A second buffer, so that what was held can be read while more is held.
+    spare: String,
+    scan: Scan,
+    /// Whether stray text stands on the output's present line.
+    stray_on_line: bool,
+    /// Within reasoning since the beginning.
+    awaits_closing_half: bool,
+    seen_tag: bool,
+    orphan_before_tags: bool,
+}
+
+impl Reader {
+    pub(super) fn new(vocabulary: Arc<Vocabulary>, options: Options) -> Self {
+        let in_reasoning = options.starts_in_reasoning;
+        let mut tree = Tree::new(vocabulary, options.stray_text);
+        if in_reasoning {
+            tree.warnings.add(Warning::HiddenReasoning);
+        }
+        Self {
+            tree,
+            mode: Mode::Content,
+            hidden: in_reasoning.then_some(HiddenGroup::REASONING),
+            held: String::new(),
+            spare: String::new(),
+            scan: Scan::new(),
+            stray_on_line: false,
+            awaits_closing_half: in_reasoning,
+            seen_tag: in_reasoning,
+            orphan_before_tags: false,
+        }
+    }
+
+    /// Reads a short piece of plain ASCII whose classes of bytes are known.
+    #[inline]
+    pub(super) fn read_short(&mut self, text: &str, classes: u8, sink: &mut impl FnMut(Event<'_>)) {
+        let is_plain = classes & (SPECIAL | BACKTICK) == 0
+            && self.held.is_empty()
+            && self.mode == Mode::Content
+            && self.hidden.is_none();
+        if is_plain {
+            self.plain(text, sink);
+        } else {
+            self.read(text, sink);
+        }
+    }
+
+    /// Reads one more piece of clean text.
+    pub(super) fn read(&mut self, piece: &str, sink: &mut impl FnMut(Event<'_>)) {
+        let rest = if self.held.is_empty() { piece } else { self.resume(piece, sink) };
+        self.read_on(rest, sink);
+    }
+
+    /// Stands in for bytes that are not UTF-8.
+    pub(super) fn read_bad(&mut self, sink: &mut impl FnMut(Event<'_>)) {
+        self.tree.warnings.add(Warning::BadUtf8);
+        self.read("\u{FFFD}", sink);
+    }
+
+    /// Reads text while nothing is held.
+    fn read_on(&mut self, mut text: &str, sink: &mut impl FnMut(Event<'_>)) {
+        while !text.is_empty() {
+            let used = self.advance(text, sink);
+            text = text.get(used..).unwrap_or_default();
+        }
+    }
+
+    /// Decides what is held with the help of a piece; returns what is left of the piece.
+    fn resume<'a>(&mut self, piece: &'a str, sink: &mut impl FnMut(Event<'_>)) -> &'a str {
+        let mut rest = piece;
+        while !self.held.is_empty() && !rest.is_empty() {
+            let before = self.held.len();
+            let (looked_at, _) = rest.split_at(boundary(rest, HELD_LIMIT - before));
+            self.held.push_str(looked_at);
+            let mut held = std::mem::replace(&mut self.held, std::mem::take(&mut self.spare));
+            let Some(used) = self.decide(&held, sink) else {
+                rest = rest.get(looked_at.len()..).unwrap_or_default();
+                self.spare = std::mem::replace(&mut self.held, held);
+                continue;
+            };
+            match held.get(used..before) {
+                Some(again) => self.read_on(again, sink),
+                None => rest = rest.get(used - before..).unwrap_or_default(),
+            }
+            held.clear();
+            self.spare = held;
+        }
+        rest
+    }
+
+    /// Reads up to the next thing that may be markup, and that; returns how much was read.
+    fn advance(&mut self, text: &str, sink: &mut impl FnMut(Event<'_>)) -> usize {
+        let bytes = text.as_bytes();
+        let plain = match (self.mode, self.hidden) {
+            (Mode::Instruction, _) => memchr::memchr(b'>', bytes),
+            (Mode::Remainder, _) => memchr::memchr2(b'>', b'<', bytes),
+            (Mode::Comment, _) => memchr::memchr(b'-', bytes),
+            (Mode::CharacterData, _) => memchr::memchr(b']', bytes),
+            (Mode::Content, Some(_)) => memchr::memchr(b'<', bytes),
+            (Mode::Content, None) if self.tree.is_outside() => self.find_outside(text),
+            (Mode::Content, None) => find_special(bytes),
+        };
+        let (plain, rest) = text.split_at(plain.unwrap_or(text.len()));
+        match (self.mode, self.hidden) {
+            (Mode::Content, None) => self.plain(plain, sink),
+            (Mode::CharacterData, _) => self.plain(plain, sink),
+            _ => self.pass_line(plain),
+        }
+        if rest.is_empty() {
+            return text.len();
+        }
+        match self.decide(rest, sink) {
+            Some(used) => plain.len() + used,
+            None => {
+                self.held.push_str(rest);
+                text.len()
+            }
+        }
+    }
+
+    /// Reads what may be markup and begins `text`; `None`: undecided.
+    fn decide(&mut self, text: &str, sink: &mut impl FnMut(Event<'_>)) -> Option<usize> {
+        match (self.mode, self.hidden) {
+            (Mode::Instruction, _) => Some(self.end_mode(1)),
+            (Mode::Remainder, _) => Some(self.end_mode(usize::from(text.starts_with('>')))),
+            (Mode::Comment, _) => Some(match markup::begins_with(text, "-->")? {
+                true => self.end_mode(3),
+                false => 1,
+            }),
+            (Mode::CharacterData, _) => {
+                if markup::begins_with(text, "]]>")? {
+                    return Some(self.end_mode(3));
+                }
+                self.plain("]", sink);
+                Some(1)
+            }
+            (Mode::Content, Some(group)) => self.decide_hidden(group, text, sink),
+            (Mode::Content, None) => match text.as_bytes().first() {
+                Some(b'<') => self.decide_markup(text, sink),
+                Some(b'&') => self.decide_entity(text, sink),
+                _ => self.decide_fence(text, sink),
+            },
+        }
+    }
+
+    const fn end_mode(&mut self, used: usize) -> usize {
+        self.mode = Mode::Content;
+        used
+    }
+
+    #[inline]
+    fn decide_markup(&mut self, text: &str, sink: &mut impl FnMut(Event<'_>)) -> Option<usize> {
+        if !self.scan.is_running() {
+            let (mode, used) = match markup::begin(text) {
+                Begin::Undecided => return None,
+                Begin::Tag { closing } => {
+                    self.scan.start(closing);
+                    return self.walk(text, sink);
+                }
+                Begin::Text => {
+                    self.plain("<", sink);
+                    (Mode::Content, 1)
+                }
+                Begin::Token(length) => {
+                    self.tree.warnings.add(Warning::SpecialToken);
+                    (Mode::Content, length)
+                }
+                Begin::Comment => (Mode::Comment, markup::COMMENT.len()),
+                Begin::CharacterData => (Mode::CharacterData, markup::CHARACTER_DATA.len()),
+                Begin::Instruction => (Mode::Instruction, 2),
+            };
+            self.mode = mode;
+            return Some(used);
+        }
+        self.walk(text, sink)
+    }
+
+    fn walk(&mut self, text: &str, sink: &mut impl FnMut(Event<'_>)) -> Option<usize> {
+        let used = match self.scan.run(text, &self.tree.vocabulary) {
+            Verdict::Undecided => return None,
+            Verdict::Text => {
+                self.plain("<", sink);
+                1
+            }
+            Verdict::Ended(next) => {
+                self.tag(text, sink);
+                self.pass_line(text.get(..next).unwrap_or_default());
+                next
+            }
+        };
+        self.scan.stop();
+        Some(used)
+    }
+
+    /// A hidden block ends only at its own close tag.
+    fn decide_hidden(
+        &mut self,
+        group: HiddenGroup,
+        text: &str,
+        sink: &mut impl FnMut(Event<'_>),
+    ) -> Option<usize> {
+        if !self.scan.is_running() {
+            if !markup::closes_one_of(text, self.tree.vocabulary.hidden_names(group))? {
+                return Some(1);
+            }
+            self.scan.start(true);
+        }
+        self.walk(text, sink)
+    }
+
+    fn decide_entity(&mut self, text: &str, sink: &mut impl FnMut(Event<'_>)) -> Option<usize> {
+        match entities::read(text) {
+            Entity::Undecided => return None,
+            Entity::Text => {
+                self.plain("&", sink);
+                Some(1)
+            }
+            Entity::Decoded(character, length) => {
+                if let Some(character) = character {
+                    let is_visible = u8::try_from(character).map_or(true, |byte| !is_white(byte));
+                    self.stray_on_line |= self.tree.is_outside() && is_visible;
+                    self.tree.text(character.encode_utf8(&mut [0; 4]), sink);
+                }
+                Some(length)
+            }
+        }
+    }
+
+    fn decide_fence(&mut self, text: &str, sink: &mut impl FnMut(Event<'_>)) -> Option<usize> {
+        match markup::fence(text) {
+            Fence::Undecided => None,
+            Fence::Whole(length) => Some(length),
+            Fence::Text(ticks) => {
+                self.plain(text.split_at(ticks).0, sink);
+                Some(ticks)
+            }
+        }
+    }
+
+    /// Hands a tag that was walked over to the tree.
+    fn tag(&mut self, text: &str, sink: &mut impl FnMut(Event<'_>)) {
+        if self.scan.is_malformed() {
+            self.tree.warnings.add(Warning::MalformedTag);
+        }
+        if self.scan.is_overlong() {
+            self.mode = Mode::Remainder;
+        }
+        let Some(known) = self.scan.known() else { return self.unknown_tag(text, sink) };
+        match (known.role, self.scan.is_closing()) {
+            (Role::Tag(tag), false) => {
+                self.seen_tag = true;
+                self.tree.open(tag, &self.scan, text, sink);
+            }
+            (Role::Tag(tag), true) => self.tree.close(known, tag, sink),
+            (Role::Hidden(group), false) => {
+                self.seen_tag = true;
+                self.tree.warnings.add(Warning::HiddenReasoning);
+                if self.scan.is_self_closed() {
+                    self.tree.note_closed_at_once(Some(known));
+                } else {
+                    self.hidden = Some(group);
+                }
+            }
+            (Role::Hidden(_), true) if self.hidden.is_some() => {
+                self.hidden = None;
+                self.awaits_closing_half = false;
+            }
+            (Role::Hidden(_), true) => {
+                if !self.tree.uses_up(known) {
+                    self.tree.warnings.add(Warning::OrphanReasoningClose);
+                    self.orphan_before_tags |= !self.seen_tag;
+                    self.tree.drop_waiting();
+                }
+            }
+        }
+    }
+
+    fn unknown_tag(&mut self, text: &str, sink: &mut impl FnMut(Event<'_>)) {
+        self.tree.warnings.add(Warning::UnknownTag);
+        let leaves_newline: &[&str] =
+            if self.scan.is_closing() { &["p"] } else { &["br", "p", "li"] };
+        let name = self.scan.name(text);
+        if leaves_newline.iter().any(|known| known.eq_ignore_ascii_case(name)) {
+            self.tree.text("\n", sink);
+        }
+    }
+
+    /// Hands text that is as it came to the tree.
+    #[inline]
+    fn plain(&mut self, text: &str, sink: &mut impl FnMut(Event<'_>)) {
+        if self.tree.is_outside() {
+            self.stray_on_line = !self.is_line_free(text);
+        } else {
+            self.pass_line(text);
+        }
+        self.tree.text(text, sink);
+    }
+
+    /// The next thing that may be markup outside every tag.
+    fn find_outside(&self, text: &str) -> Option<usize> {
+        let bytes = text.as_bytes();
+        let mut from = 0;
+        loop {
+            let rest = bytes.get(from..)?;
+            let found = if rest.len() <= SHORT {
+                rest.iter().position(|&byte| class(byte) & (SPECIAL | BACKTICK) != 0)
+            } else {
+                memchr::memchr3(b'<', b'&', b'`', rest)
+            };
+            let at = from + found?;
+            let (before, rest) = text.split_at(at);
+            if !rest.starts_with('`') || self.is_line_free(before) {
+                return Some(at);
+            }
+            from = at + 1;
+        }
+    }
+
+    /// Whether no stray text stands on the output's line after `text` outside every tag.
+    #[inline]
+    fn is_line_free(&self, text: &str) -> bool {
+        let (visible, white) = split_trailing_white(text);
+        (visible.is_empty() && !self.stray_on_line) || white.contains('\n')
+    }
+
+    /// Goes past what is no stray text.
+    #[inline]
+    fn pass_line(&mut self, text: &str) {
+        if self.stray_on_line && memchr::memchr(b'\n', text.as_bytes()).is_some() {
+            self.stray_on_line = false;
+        }
+    }
+
+    pub(super) fn finish(&mut self, end: End, sink: &mut impl FnMut(Event<'_>)) -> Summary {
+        if end != End::Interruption {
+            self.finish_held(sink);
+            if matches!(self.mode, Mode::Comment | Mode::Instruction) {
+                self.tree.warnings.add(Warning::CutTag);
+            }
+            if self.hidden.is_some() && end == End::Model {
+                self.tree.warnings.add(Warning::Unclosed);
+            }
+        }
+        self.tree.finish(end, sink);
+        Summary {
+            warnings: self.tree.warnings,
+            no_reasoning: self.awaits_closing_half && end != End::Interruption,
+            orphan_before_tags: self.orphan_before_tags,
+        }
+    }
+
+    fn finish_held(&mut self, sink: &mut impl FnMut(Event<'_>)) {
+        while !self.held.is_empty() {
+            let held = std::mem::take(&mut self.held);
+            let used = self.decide_at_end(&held, sink);
+            self.scan.stop();
+            self.read_on(held.get(used..).unwrap_or_default(), sink);
+        }
+    }
+
+    /// What the output's end leaves undecided; returns how much of it is done with.
+    fn decide_at_end(&mut self, text: &str, sink: &mut impl FnMut(Event<'_>)) -> usize {
+        if self.scan.is_running()
+            && let Some(next) = self.scan.end_of_output(text)
+        {
+            self.tag(text, sink);
+            self.pass_line(text.get(..next).unwrap_or_default());
+            return next;
+        }
+        match text.as_bytes().first() {
+            Some(b'<') if self.hidden.is_none() => self.tree.warnings.add(Warning::CutTag),
+            Some(b'&' | b']') => self.plain(text, sink),
+            Some(b'`') if !markup::is_fence_at_end(text) => self.plain(text, sink),
+            _ => {}
+        }
+        text.len()
+    }
+}
+
+/// The next thing that may be markup within a tag.
+#[inline]
+fn find_special(bytes: &[u8]) -> Option<usize> {
+    if bytes.len() <= SHORT {
+        bytes.iter().position(|&byte| class(byte) & SPECIAL != 0)
+    } else {
+        memchr::memchr2(b'<', b'&', bytes)
+    }
+}
