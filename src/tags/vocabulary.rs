@@ -76,7 +76,7 @@ pub struct TagDef {
 }
 
 /// The tags of one character. Names are unique without regard to case.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Vocabulary {
     tags: Vec<TagDef>,
 }
