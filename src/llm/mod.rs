@@ -1,7 +1,18 @@
 //! From a request to a stream of deltas, whatever the provider. Prompts, tags and turns are others'
 //! business: `generation` asks, this module answers, and dropping the stream closes the connection
-//! to the provider.
+//! to the provider. [`Llm`] routes by the model's id; [`OpenAi`] speaks to any OpenAI-compatible
+//! endpoint; the built-in actor is handed in as one more [`Provider`]; [`Limits`] bound them all.
 
+mod fault;
+mod limits;
+mod openai;
 mod request;
+mod router;
+mod settings;
 
+pub use fault::{HttpAnswer, LOG_TARGET_TO_SILENCE};
+pub use limits::{Limits, Pulse, limited};
+pub use openai::OpenAi;
 pub use request::{Cue, CueSection, DeltaStream, ErrorKind, LlmError, Provider, Request};
+pub use router::{Llm, LlmSettings, SCRIPTED_PREFIX};
+pub use settings::{KEY_SETTING, ProviderSettings, SettingsError};

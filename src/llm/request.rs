@@ -71,7 +71,7 @@ pub enum ErrorKind {
     Refused,
     /// 429.
     RateLimited,
-    /// A limit in time passed.
+    /// A limit passed: of time, or of the size of a reply.
     Timeout,
     /// Everything else.
     Provider,

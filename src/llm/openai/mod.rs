@@ -1,0 +1,255 @@
+//! Any endpoint that speaks OpenAI's chat completions, through `async-openai` with types of our own.
+//! Owns the attempts: a request is sent again only while nothing of its reply has been passed on.
+//! `transport` watches the bytes below the library, `decode` reads the chunks above it; how long all
+//! may take is [`limited`]'s business.
+
+mod body;
+mod chunk;
+mod decode;
+mod transport;
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use async_openai::Client;
+use async_openai::config::OpenAIConfig;
+use async_openai::error::{OpenAIError, StreamError};
+use futures::{Stream, StreamExt, stream};
+use tokio::time::Instant;
+
+use self::body::{Body, Dialect};
+use self::chunk::Chunk;
+use self::decode::Decoder;
+use self::transport::{Tap, Transport, causes};
+use super::fault::{Fault, HttpAnswer};
+use super::limits::{Limits, Pulse, limited};
+use super::request::{DeltaStream, ErrorKind, LlmError, Provider, Request};
+use super::settings::{ProviderSettings, SettingsError};
+use crate::record::Delta;
+
+/// The wait before the second attempt, where the provider names none; it doubles for each further.
+const FIRST_BACK_OFF: Duration = Duration::from_millis(250);
+
+/// One endpoint with its connections.
+pub struct OpenAi {
+    endpoint: Arc<Endpoint>,
+}
+
+struct Endpoint {
+    client: Client<OpenAIConfig>,
+    http: reqwest::Client,
+    settings: Arc<ProviderSettings>,
+    dialect: Dialect,
+    limits: Arc<Limits>,
+}
+
+type Chunks = Pin<Box<dyn Stream<Item = Result<Chunk, OpenAIError>> + Send>>;
+
+impl OpenAi {
+    /// Prepares an endpoint; nothing is sent.
+    ///
+    /// # Errors
+    /// If the HTTP client can't be made.
+    pub fn new(settings: ProviderSettings, limits: Arc<Limits>) -> Result<Self, SettingsError> {
+        // Fails if a provider is installed already, which is as good.
+        drop(rustls::crypto::ring::default_provider().install_default());
+        let mut builder = reqwest::Client::builder()
+            .connect_timeout(limits.connect)
+            .redirect(reqwest::redirect::Policy::none())
+            .user_agent(concat!("dramatis/", env!("CARGO_PKG_VERSION")));
+        if settings.is_loopback() {
+            builder = builder.no_proxy();
+        }
+        if !settings.is_https() {
+            // No certificate is ever looked at: a machine without any must do.
+            builder = builder.tls_certs_only([]);
+        }
+        let http = builder.build().map_err(|error| SettingsError::Client(causes(&error)))?;
+        // Everything is set, because the library fills what isn't from OPENAI_ variables.
+        let mut config = OpenAIConfig::new()
+            .with_api_base(settings.base_url())
+            .with_api_key("")
+            .with_org_id("")
+            .with_project_id("");
+        let dialect = Dialect::of_host(settings.host());
+        if dialect == Dialect::OpenRouter {
+            config = config
+                .with_header("X-Title", env!("CARGO_PKG_NAME"))
+                .map_err(|error| SettingsError::Client(causes(&error)))?;
+        }
+        let client = Client::build(http.clone(), config);
+        let settings = Arc::new(settings);
+        Ok(Self { endpoint: Arc::new(Endpoint { client, http, settings, dialect, limits }) })
+    }
+}
+
+impl Provider for OpenAi {
+    fn stream(&self, request: Arc<Request>) -> DeltaStream {
+        let pulse = Pulse::new();
+        let reply = Reply::new(Arc::clone(&self.endpoint), request, Arc::clone(&pulse));
+        let deltas = stream::unfold(reply, |mut reply| async move {
+            let item = reply.next().await;
+            Some((item, reply))
+        });
+        limited(deltas.boxed(), Arc::clone(&self.endpoint.limits), Some(pulse))
+    }
+}
+
+/// A reply on its way, over one or more attempts.
+struct Reply {
+    endpoint: Arc<Endpoint>,
+    request: Arc<Request>,
+    pulse: Arc<Pulse>,
+    /// When the first attempt began, and how many there were.
+    first: Option<Instant>,
+    attempts: u32,
+    attempt: Option<Attempt>,
+    ready: VecDeque<Delta>,
+}
+
+struct Attempt {
+    chunks: Chunks,
+    tap: Arc<Tap>,
+    decoder: Decoder,
+}
+
+impl Reply {
+    fn new(endpoint: Arc<Endpoint>, request: Arc<Request>, pulse: Arc<Pulse>) -> Self {
+        let ready = VecDeque::new();
+        Self { endpoint, request, pulse, first: None, attempts: 0, attempt: None, ready }
+    }
+
+    async fn next(&mut self) -> Result<Delta, LlmError> {
+        loop {
+            if let Some(delta) = self.ready.pop_front() {
+                return Ok(delta);
+            }
+            let step = match &mut self.attempt {
+                None => self.open().await,
+                Some(attempt) => attempt.read(&self.endpoint, &mut self.ready).await,
+            };
+            if let Err(fault) = step {
+                self.wait_for_another(fault).await?;
+            }
+        }
+    }
+
+    async fn open(&mut self) -> Result<(), Fault> {
+        self.first.get_or_insert_with(Instant::now);
+        self.attempts += 1;
+        let tap = Arc::new(Tap {
+            pulse: Arc::clone(&self.pulse),
+            ended: AtomicBool::new(false),
+            overflowed: AtomicBool::new(false),
+        });
+        let chunks = self.endpoint.send(&self.request, Arc::clone(&tap)).await?;
+        let decoder = Decoder::new(&self.request.model);
+        self.attempt = Some(Attempt { chunks, tap, decoder });
+        Ok(())
+    }
+
+    /// Waits until the next attempt may begin, or says why there is none.
+    async fn wait_for_another(&mut self, fault: Fault) -> Result<(), LlmError> {
+        let started = self.attempt.take().is_some_and(|attempt| attempt.decoder.has_started());
+        let limits = &self.endpoint.limits;
+        let doubled = FIRST_BACK_OFF * 2_u32.saturating_pow(self.attempts.saturating_sub(1).min(8));
+        let wait = fault.error.retry_after.unwrap_or(doubled);
+        let waited = self.first.map_or(Duration::ZERO, |first| first.elapsed());
+        let in_time = waited.saturating_add(wait) <= limits.retry_window;
+        if started || !fault.transient || self.attempts >= limits.attempts || !in_time {
+            return Err(fault.error);
+        }
+        tracing::debug!(attempt = self.attempts, ?wait, cause = fault.error.cause, "asking again");
+        tokio::time::sleep(wait).await;
+        Ok(())
+    }
+}
+
+impl Endpoint {
+    async fn send(&self, request: &Request, tap: Arc<Tap>) -> Result<Chunks, Fault> {
+        let transport = Transport {
+            http: self.http.clone(),
+            settings: Arc::clone(&self.settings),
+            wire_bytes: self.limits.wire_bytes,
+            tap: Arc::clone(&tap),
+        };
+        let client = self.client.clone().with_http_service(transport);
+        let body = Body::new(request, self.dialect);
+        let chunks = client.chat().create_stream_byot(body).await;
+        chunks.map_err(|error| self.fault(error, &tap))
+    }
+
+    /// What the library says went wrong, in our words.
+    fn fault(&self, error: OpenAIError, tap: &Tap) -> Fault {
+        let odd = |message: &str, cause: &str| Fault::odd(message, &self.settings.redact(cause));
+        match error {
+            OpenAIError::Boxed(cause) => match cause.downcast::<Fault>() {
+                Ok(fault) => *fault,
+                Err(cause) => odd("the request failed", &causes(cause.as_ref())),
+            },
+            OpenAIError::StreamError(_) if tap.overflowed.load(Ordering::Acquire) => Fault {
+                error: LlmError {
+                    kind: ErrorKind::Timeout,
+                    message: "the model provider sent too much for one reply".to_owned(),
+                    cause: format!("limit of {} bytes passed", self.limits.wire_bytes),
+                    retry_after: None,
+                },
+                transient: false,
+            },
+            OpenAIError::StreamError(error) => match *error {
+                StreamError::EventStream(cause) => Fault::connection(
+                    "the connection to the model provider broke",
+                    &self.settings.redact(&cause),
+                ),
+                StreamError::UnknownEvent(_) => odd(NO_CHUNK, "an unknown event"),
+            },
+            OpenAIError::JSONDeserialize(error, text) => odd(NO_CHUNK, &format!("{error}: {text}")),
+            other => odd("the request failed", &causes(&other)),
+        }
+    }
+}
+
+const NO_CHUNK: &str = "the model provider sent something that can't be read";
+
+impl Attempt {
+    /// Reads one chunk, or the end.
+    async fn read(&mut self, endpoint: &Endpoint, out: &mut VecDeque<Delta>) -> Result<(), Fault> {
+        let next = if self.decoder.has_reason() {
+            let rest = tokio::time::timeout(endpoint.limits.after_finish, self.chunks.next());
+            rest.await.ok().flatten()
+        } else {
+            self.chunks.next().await
+        };
+        match next {
+            Some(Ok(chunk)) => match self.decoder.take(chunk, out) {
+                Err(error) if !self.decoder.has_reason() => {
+                    let body = endpoint.settings.redact(&error.message);
+                    return Err(HttpAnswer {
+                        status: error.status,
+                        body: &body,
+                        retry_after: None,
+                    }
+                    .fault());
+                }
+                _ => {}
+            },
+            Some(Err(error)) if !self.decoder.has_reason() => {
+                return Err(endpoint.fault(error, &self.tap));
+            }
+            // The reply is whole; what broke after its reason doesn't matter.
+            _ if self.decoder.has_reason() => self.decoder.finish(out),
+            _ if self.tap.ended.load(Ordering::Acquire) => {
+                return Err(Fault::connection(
+                    "the reply of the model was cut off by its provider",
+                    "the stream ended without a finish reason",
+                ));
+            }
+            // `[DONE]` alone.
+            _ => self.decoder.finish(out),
+        }
+        Ok(())
+    }
+}

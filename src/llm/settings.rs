@@ -1,0 +1,177 @@
+//! Where an OpenAI-compatible endpoint is and with which key it is asked. Built by the
+//! configuration; everything that could fail later, in the middle of a turn, is checked here.
+
+use std::fmt;
+
+use reqwest::Url;
+use reqwest::header::HeaderValue;
+
+/// The setting that holds the default endpoint's key, for messages.
+pub const KEY_SETTING: &str = "OPENAI_API_KEY";
+
+/// An endpoint, checked. Neither `Debug` nor any error shows the key.
+#[derive(Clone)]
+pub struct ProviderSettings {
+    base: String,
+    host: String,
+    key: Option<Key>,
+}
+
+#[derive(Clone)]
+struct Key {
+    text: String,
+    header: HeaderValue,
+}
+
+/// Why an endpoint can't be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SettingsError {
+    /// The base URL is none.
+    #[error("the base URL of the model provider {0}")]
+    BaseUrl(&'static str),
+    /// The key can't be sent in a header.
+    #[error(
+        "the key of the model provider contains a line break or another character that no key can \
+         have: check {KEY_SETTING}"
+    )]
+    Key,
+    /// The HTTP client could not be made.
+    #[error("no HTTP client for the model provider: {0}")]
+    Client(String),
+}
+
+impl ProviderSettings {
+    /// Checks an endpoint. The base URL is what stands before `/chat/completions`; without a key
+    /// no `Authorization` is sent, as local servers like it. White space around both is dropped,
+    /// an empty key is none.
+    ///
+    /// # Errors
+    /// If the base URL is no http(s) address, or the key can't stand in a header.
+    pub fn new(base_url: &str, key: Option<&str>) -> Result<Self, SettingsError> {
+        let url = Url::parse(base_url.trim())
+            .map_err(|_| SettingsError::BaseUrl("is not an address like https://host/v1"))?;
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(SettingsError::BaseUrl("must begin with http:// or https://"));
+        }
+        if url.query().is_some() || url.fragment().is_some() {
+            return Err(SettingsError::BaseUrl("must not contain ? or #"));
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(SettingsError::BaseUrl("must not contain a user name or password"));
+        }
+        let base = url.as_str().trim_end_matches('/');
+        let base = base.strip_suffix("/chat/completions").unwrap_or(base);
+        let host = url.host_str().unwrap_or_default().to_owned();
+        let key = key.map(str::trim).filter(|key| !key.is_empty()).map(Key::new).transpose()?;
+        Ok(Self { base: base.to_owned(), host, key })
+    }
+
+    /// The address before `/chat/completions`.
+    #[must_use]
+    pub fn base_url(&self) -> &str {
+        &self.base
+    }
+
+    pub(super) fn host(&self) -> &str {
+        &self.host
+    }
+
+    pub(super) fn is_https(&self) -> bool {
+        self.base.starts_with("https:")
+    }
+
+    /// Whether the endpoint is on this machine, where no proxy is asked.
+    pub(super) fn is_loopback(&self) -> bool {
+        let host = self.host.trim_matches(['[', ']']);
+        host == "localhost"
+            || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+    }
+
+    pub(super) fn authorization(&self) -> Option<&HeaderValue> {
+        self.key.as_ref().map(|key| &key.header)
+    }
+
+    /// The text without the key, should a provider have repeated it.
+    pub(super) fn redact(&self, text: &str) -> String {
+        match &self.key {
+            Some(key) => text.replace(&key.text, "[redacted]"),
+            None => text.to_owned(),
+        }
+    }
+}
+
+impl Key {
+    fn new(text: &str) -> Result<Self, SettingsError> {
+        if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(SettingsError::Key);
+        }
+        let mut header =
+            HeaderValue::from_str(&format!("Bearer {text}")).map_err(|_| SettingsError::Key)?;
+        header.set_sensitive(true);
+        Ok(Self { text: text.to_owned(), header })
+    }
+}
+
+impl fmt::Debug for ProviderSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ProviderSettings")
+            .field("base", &self.base)
+            .field("key", &self.key.as_ref().map(|_| "[redacted]"))
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_base_url_is_read_as_people_write_it() {
+        let check = |input: &str, expected: Result<&str, &str>| {
+            let settings = ProviderSettings::new(input, None);
+            let got =
+                settings.map(|it| it.base_url().to_owned()).map_err(|error| error.to_string());
+            match expected {
+                Ok(base) => assert_eq!(got.as_deref(), Ok(base), "{input}"),
+                Err(part) => assert!(got.is_err_and(|error| error.contains(part)), "{input}"),
+            }
+        };
+        check("https://openrouter.ai/api/v1", Ok("https://openrouter.ai/api/v1"));
+        check(" http://127.0.0.1:8080/ ", Ok("http://127.0.0.1:8080"));
+        check("http://[::1]:1/v1/chat/completions/", Ok("http://[::1]:1/v1"));
+        check("localhost:8080/v1", Err("http://"));
+        check("", Err("address"));
+        check("https://host/v1?a=b", Err("?"));
+        check("https://me:secret@host/v1", Err("password"));
+    }
+
+    #[test]
+    fn a_key_that_no_header_can_carry_is_refused_without_showing_it() {
+        for key in ["sk-1\nX-Evil: 1", "sk 1", "sk-\u{7f}", "schlüssel"] {
+            let error = ProviderSettings::new("https://host/v1", Some(key)).unwrap_err();
+            assert_eq!(error, SettingsError::Key);
+            assert!(!error.to_string().contains("sk"), "{error}");
+        }
+        let settings = ProviderSettings::new("https://host/v1", Some(" sk-123\n")).unwrap();
+        assert!(!format!("{settings:?} {:?}", settings.authorization()).contains("123"));
+        assert_eq!(settings.redact("bad sk-123!"), "bad [redacted]!");
+        assert!(ProviderSettings::new("https://host", Some("")).unwrap().authorization().is_none());
+    }
+
+    #[test]
+    fn only_this_machine_is_loopback() {
+        for (base, expected) in [
+            ("http://localhost:1", true),
+            ("http://127.0.0.1/v1", true),
+            ("http://[::1]:1/", true),
+            ("http://10.0.0.1", false),
+            ("https://localhost.example", false),
+        ] {
+            assert_eq!(
+                ProviderSettings::new(base, None).unwrap().is_loopback(),
+                expected,
+                "{base}"
+            );
+        }
+    }
+}

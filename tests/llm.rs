@@ -1,0 +1,505 @@
+//! The OpenAI-compatible client against real sockets: against the mock with all its faults, and
+//! against servers that send recorded bodies in pieces.
+
+#![expect(clippy::unwrap_used, reason = "a test that can't be set up has failed")]
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use bytes::Bytes;
+use dramatis::actor::{Actor, FaultSpec, MockLlm, Pace, Script, serve};
+use dramatis::llm::{
+    ErrorKind, Limits, Llm, LlmError, LlmSettings, OpenAi, Provider, ProviderSettings, Request,
+};
+use dramatis::record::{Delta, Message, Role, ToolSpec};
+use futures::{StreamExt, stream};
+use proptest::prelude::*;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+
+const KEY: &str = "sk-secret-123";
+const REPLY: &str = "<speech>Good evening, ünïcode traveller.</speech><emotion name=\"joy\"/>";
+
+/// A server that lives as long as this.
+struct Served {
+    base: String,
+    _tasks: JoinSet<()>,
+}
+
+async fn served<F, T>(run: F) -> Served
+where
+    F: FnOnce(TcpListener) -> T,
+    T: Future<Output = ()> + Send + 'static,
+{
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base = format!("http://{}/v1", listener.local_addr().unwrap());
+    let mut tasks = JoinSet::new();
+    tasks.spawn(run(listener));
+    Served { base, _tasks: tasks }
+}
+
+async fn mock(faults: &[&str]) -> (Served, MockLlm) {
+    let yaml = format!(
+        "rules:\n  - when: {{ text: tool }}\n    reply:\n      - {{ reasoning: hm }}\n      \
+         - {{ call: give, arguments: {{ item: ale }} }}\n      - {{ call: take }}\n  \
+         - reply: '{REPLY}'\n"
+    );
+    let actor = Actor::new(Script::parse(&yaml, "test").unwrap(), Pace::tokens_per_second(2000.0));
+    let faults: Vec<FaultSpec> = faults.iter().map(|fault| fault.parse().unwrap()).collect();
+    let mock = MockLlm::new(actor, faults);
+    let shared = mock.clone();
+    let server = served(async move |listener| {
+        serve(listener, shared, std::future::pending()).await.unwrap();
+    });
+    (server.await, mock)
+}
+
+/// Short enough for stalls over real sockets; every other test is done long before.
+fn limits() -> Limits {
+    let first_token = Duration::from_millis(1500);
+    let silence = Duration::from_millis(300);
+    Limits { first_token, silence, after_finish: Duration::from_millis(300), ..Limits::default() }
+}
+
+fn client(base: &str, key: Option<&str>) -> OpenAi {
+    OpenAi::new(ProviderSettings::new(base, key).unwrap(), Arc::new(limits())).unwrap()
+}
+
+fn request(text: &str) -> Arc<Request> {
+    let messages =
+        vec![Message::text(Role::System, "You are Bram."), Message::text(Role::User, text)];
+    Arc::new(Request {
+        model: "some/model".to_owned(),
+        messages: Arc::new(messages),
+        tools: Vec::new(),
+        temperature: None,
+        max_tokens: None,
+        cue: None,
+    })
+}
+
+/// A reply put together.
+#[derive(Debug, Default, PartialEq)]
+struct Got {
+    text: String,
+    reasoning: String,
+    calls: String,
+    usage: bool,
+    end: String,
+}
+
+fn put_together(all: Vec<Result<Delta, LlmError>>) -> Got {
+    let mut got = Got::default();
+    for item in all {
+        assert!(got.end.is_empty(), "something follows the end {}", got.end);
+        match item {
+            Ok(Delta::Text(text)) => got.text += &text,
+            Ok(Delta::Reasoning(text)) => got.reasoning += &text,
+            Ok(Delta::ToolCall(piece)) => {
+                if let Some(name) = piece.name {
+                    got.calls += &format!(" {}:{name}", piece.index);
+                }
+                got.calls += &piece.arguments;
+            }
+            Ok(Delta::Usage(usage)) => got.usage = usage.output_tokens > 0,
+            Ok(Delta::Model(model)) => got.text += &format!("[{model}]"),
+            Ok(Delta::Finish(reason)) => got.end = reason,
+            Err(error) => {
+                let shown = format!("{error} {error:?}");
+                assert!(!shown.contains(KEY), "the key is shown: {shown}");
+                got.end = format!("{:?}", error.kind);
+            }
+        }
+    }
+    got
+}
+
+async fn ask(base: &str, text: &str) -> Got {
+    put_together(client(base, Some(KEY)).stream(request(text)).collect().await)
+}
+
+#[tokio::test]
+async fn every_fault_ends_as_it_should() {
+    let half = "half";
+    let cases = [
+        ("comments", "whole", "stop", 1),
+        ("one-byte", "whole", "stop", 1),
+        ("odd-chunks", "whole", "stop", 1),
+        ("json-answer", "whole", "stop", 1),
+        ("unclosed", half, "stop", 1),
+        ("reasoning-leak", "more", "stop", 1),
+        ("lone-closing-half", "more", "stop", 1),
+        ("unknown-tags", "more", "stop", 1),
+        ("done-without-reason", "whole", "unknown", 1),
+        ("oversize", "more", "Timeout", 1),
+        ("stall-after-connect", "", "Timeout", 1),
+        ("stall-midway", half, "Timeout", 1),
+        ("error-in-stream", half, "Provider", 1),
+        ("truncated", half, "Provider", 1),
+        ("reset", half, "Provider", 1),
+        ("html", "", "Provider", 1),
+        ("401", "", "Auth", 1),
+        ("402", "", "Auth", 1),
+        ("403", "", "Auth", 1),
+        ("403-moderation", "", "Refused", 1),
+        ("400", "", "Provider", 1),
+        ("429", "", "RateLimited", 3),
+        ("429:60", "", "RateLimited", 1),
+        ("500", "", "Provider", 3),
+        ("503", "", "Provider", 3),
+        ("408*1", "whole", "stop", 2),
+        ("500*2", "whole", "stop", 3),
+        ("429:1*1", "whole", "stop", 2),
+    ];
+    // Side by side, because some of them have to wait.
+    let checks = cases.map(async |(fault, text, end, attempts)| {
+        let (server, mock) = mock(&[fault]).await;
+        let got = ask(&server.base, "Hello").await;
+        let shape = match got.text.as_str() {
+            "" => "",
+            REPLY => "whole",
+            text if text.len() > REPLY.len() => "more",
+            text if REPLY.starts_with(text) => "half",
+            text => text,
+        };
+        assert_eq!((shape, got.end.as_str()), (text, end), "{fault}: {got:?}");
+        assert_eq!(mock.request_count(), attempts, "{fault}");
+    });
+    futures::future::join_all(checks).await;
+}
+
+#[tokio::test]
+async fn faults_go_together() {
+    let (server, _) = mock(&["comments", "one-byte", "odd-chunks", "500*1"]).await;
+    assert_eq!(ask(&server.base, "Hello").await.text, REPLY);
+}
+
+#[tokio::test]
+async fn a_long_wait_is_handed_on_and_not_waited_for() {
+    let (server, _) = mock(&["429:60"]).await;
+    let error = client(&server.base, None).stream(request("Hello")).next().await.unwrap();
+    assert_eq!(error.unwrap_err().retry_after, Some(Duration::from_secs(60)));
+}
+
+#[tokio::test]
+async fn reasoning_calls_and_usage_come_through_in_every_form() {
+    for fault in [&[][..], &["odd-chunks"], &["one-byte"]] {
+        let (server, _) = mock(fault).await;
+        let got = ask(&server.base, "tool").await;
+        assert_eq!(got.calls, " 0:give{\"item\":\"ale\"} 1:take{}", "{fault:?}");
+        assert_eq!(
+            (got.reasoning.as_str(), got.end.as_str(), got.usage),
+            ("hm", "tool_calls", true)
+        );
+    }
+    // Without streaming reasoning has no place of its own.
+    let (server, _) = mock(&["json-answer"]).await;
+    assert_eq!(ask(&server.base, "tool").await.calls, " 0:give{\"item\":\"ale\"} 1:take{}");
+}
+
+#[tokio::test]
+async fn the_request_carries_what_was_asked_and_the_answer_is_played_from_it() {
+    let (server, mock) = mock(&[]).await;
+    let tool = ToolSpec { name: "give".into(), description: None, parameters: None };
+    let asked = Request { tools: vec![tool], ..Request::clone(&request("Hello")) };
+    let settings = ProviderSettings::new(&server.base, None).unwrap();
+    let settings = LlmSettings { default: Some(settings), limits: limits() };
+    let actor = Arc::new(Actor::new(Script::builtin(), Pace::AT_ONCE));
+    let llm = Llm::new(settings, actor).unwrap();
+    let got = put_together(llm.stream(Arc::new(asked)).collect().await);
+    assert_eq!((got.text.as_str(), got.usage), (REPLY, true));
+    let seen = &mock.requests()[0];
+    assert_eq!(seen["model"], "some/model");
+    assert_eq!(seen["messages"][1]["content"], "Hello");
+    assert_eq!(seen["tools"][0]["function"]["name"], "give");
+
+    let scripted = Request { model: "scripted/any".into(), ..Request::clone(&request("Hello")) };
+    let got = put_together(llm.stream(Arc::new(scripted)).collect().await);
+    assert!(got.text.contains("<speech>") && got.end == "stop", "{got:?}");
+    assert_eq!(mock.request_count(), 1);
+}
+
+/// Answers every request with the same bytes, in the given pieces.
+async fn recorded(content_type: &'static str, pieces: Vec<Bytes>) -> Served {
+    let app = Router::new().route(
+        "/v1/chat/completions",
+        post(async move || {
+            let body = Body::from_stream(stream::iter(pieces).map(Ok::<_, Infallible>));
+            ([(header::CONTENT_TYPE, content_type)], body).into_response()
+        }),
+    );
+    served(async move |listener| axum::serve(listener, app).await.unwrap()).await
+}
+
+#[tokio::test]
+async fn recorded_bodies_are_read_as_their_providers_mean_them() {
+    let chunk = |text: &str| {
+        format!("data: {{\"choices\":[{{\"delta\":{{\"content\":\"{text}\"}}}}]}}\n\n")
+    };
+    let stop = "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n";
+    for (name, body, text, end) in [
+        ("no [DONE]", format!("{}{stop}", chunk("a")), "a", "stop"),
+        ("no empty line at the end", format!("{}{}", chunk("a"), stop.trim_end()), "a", "stop"),
+        ("[DONE] without its empty line", format!("{}data: [DONE]", chunk("a")), "a", "unknown"),
+        ("[DONE] alone", format!("{}data: [DONE]\n\n", chunk("a")), "a", "unknown"),
+        ("cut in a chunk", format!("{}data: {{\"choi", chunk("a")), "a", "Provider"),
+        (
+            "an error after the reason",
+            format!("{}{stop}data: {{\"error\":1}}\n\n", chunk("a")),
+            "a",
+            "stop",
+        ),
+        ("rubbish", format!("{}data: rubbish\n\n", chunk("a")), "a", "Provider"),
+        (
+            "another model",
+            format!("data: {{\"model\":\"m2\"}}\n\n{}{stop}", chunk("a")),
+            "[m2]a",
+            "stop",
+        ),
+        ("carriage returns", format!("{}{stop}", chunk("a")).replace('\n', "\r"), "a", "stop"),
+        ("reset before the first piece", "data: {\"choices\":[]}\n\n".into(), "", "Provider"),
+        (
+            "an in-band 401",
+            "data: {\"error\":{\"code\":401,\"message\":\"m\"}}\n\n".into(),
+            "",
+            "Auth",
+        ),
+    ] {
+        let server = recorded("text/event-stream", vec![body.into()]).await;
+        let got = ask(&server.base, "Hello").await;
+        assert_eq!((got.text.as_str(), got.end.as_str()), (text, end), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn the_bytes_on_the_wire_are_bounded() {
+    let line = Bytes::from(format!(": {}\n", "x".repeat(64 * 1024)));
+    let server = recorded("text/event-stream", vec![line; 200]).await;
+    assert_eq!(ask(&server.base, "Hello").await.end, "Timeout");
+}
+
+#[tokio::test]
+async fn a_json_document_may_be_an_error_or_cut() {
+    for (body, end) in [
+        ("{\n \"error\": {\"code\": 402, \"message\": \"no credit\"}\n}", "Auth"),
+        ("{\"choices\":[{\"message\":{\"content\":\"a\"},\"finish_reason\":\"stop\"}]}", "stop"),
+        ("{\"choices\":[{\"mess", "Provider"),
+        ("", "Provider"),
+    ] {
+        let server = recorded("application/json; charset=utf-8", vec![body.into()]).await;
+        assert_eq!(ask(&server.base, "Hello").await.end, end, "{body}");
+    }
+}
+
+#[tokio::test]
+async fn a_provider_that_repeats_the_key_doesnt_get_it_into_an_error() {
+    let body = format!("{}{KEY}{KEY}", "x".repeat(290));
+    let app = Router::new().route(
+        "/v1/chat/completions",
+        post(async move || (StatusCode::UNAUTHORIZED, body.clone())),
+    );
+    let server = served(async move |listener| axum::serve(listener, app).await.unwrap()).await;
+    let all: Vec<_> = client(&server.base, Some(KEY)).stream(request("Hello")).collect().await;
+    let cause = all[0].clone().unwrap_err().cause;
+    assert!(!cause.contains("sk-"), "{cause}");
+}
+
+#[tokio::test]
+async fn a_key_is_sent_only_if_there_is_one_and_redirects_are_not_followed() {
+    let app = Router::new().route(
+        "/v1/chat/completions",
+        post(async |headers: HeaderMap| -> Response {
+            let key =
+                headers.get(header::AUTHORIZATION).map(|key| key.to_str().unwrap().to_owned());
+            let chunk =
+                serde_json::json!({"choices": [{"delta": {"content": format!("{key:?}")}}]});
+            let body = format!("data: {chunk}\n\ndata: [DONE]\n\n");
+            ([(header::CONTENT_TYPE, "text/event-stream")], body).into_response()
+        }),
+    );
+    let app = app.route(
+        "/moved/chat/completions",
+        post(async || {
+            (StatusCode::TEMPORARY_REDIRECT, [(header::LOCATION, "/v1/chat/completions")])
+        }),
+    );
+    let server = served(async move |listener| axum::serve(listener, app).await.unwrap()).await;
+    for (key, expected) in [(None, "None"), (Some(KEY), "Some(\"Bearer sk-secret-123\")")] {
+        let got = put_together(client(&server.base, key).stream(request("Hello")).collect().await);
+        assert_eq!(got.text, expected);
+    }
+    let moved = server.base.replace("/v1", "/moved");
+    assert_eq!(ask(&moved, "Hello").await.end, "Provider");
+}
+
+#[tokio::test]
+async fn a_refused_connection_is_tried_three_times() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let all: Vec<_> = client(&base, None).stream(request("Hello")).collect().await;
+    let error = all[0].clone().unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Provider);
+    assert!(error.message.contains("can't be reached"), "{error}");
+}
+
+#[tokio::test]
+async fn a_connection_that_breaks_before_the_first_piece_is_tried_again() {
+    let count = Arc::new(AtomicUsize::new(0));
+    let seen = Arc::clone(&count);
+    let server = served(async move |listener| loop {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        read_request(&mut socket).await;
+        let body = match seen.fetch_add(1, Ordering::SeqCst) {
+            // Headers, a comment and the role: nothing that was passed on.
+            0 => ": hi\n\ndata: {\"model\":\"m\",\"choices\":[{\"delta\":{\"role\":\"assistant\"}}]}\n\n",
+            _ => "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\ndata: [DONE]\n\n",
+        };
+        let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n";
+        let answer = format!("{head}content-length: {}\r\n\r\n{body}", body.len() + 10);
+        socket.write_all(answer.as_bytes()).await.unwrap();
+    })
+    .await;
+    let got = ask(&server.base, "Hello").await;
+    assert_eq!((got.text.as_str(), got.end.as_str()), ("a", "unknown"));
+    assert_eq!(count.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
+async fn dropping_the_stream_closes_the_connection() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base = format!("http://{}", listener.local_addr().unwrap());
+    let mut stream = client(&base, None).stream(request("Hello"));
+
+    // In the middle of the reply, while the provider is silent.
+    let server = async {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        read_request(&mut socket).await;
+        let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n";
+        let chunk = "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n";
+        socket.write_all(format!("{head}{chunk}").as_bytes()).await.unwrap();
+        socket
+    };
+    let (mut socket, first) = tokio::join!(server, stream.next());
+    assert_eq!(first.unwrap().unwrap(), Delta::Text("a".to_owned()));
+    drop(stream);
+    assert_closed(&mut socket).await;
+
+    // Before the answer has begun.
+    let mut stream = client(&base, None).stream(request("Hello"));
+    let server = async {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        read_request(&mut socket).await;
+        socket
+    };
+    let mut socket = tokio::select! {
+        socket = server => socket,
+        _ = stream.next() => panic!("nobody answered"),
+    };
+    drop(stream);
+    assert_closed(&mut socket).await;
+}
+
+/// Reads a whole request: its body is one JSON object.
+async fn read_request(socket: &mut TcpStream) {
+    let mut request = Vec::new();
+    while request.last() != Some(&b'}') {
+        assert!(socket.read_buf(&mut request).await.unwrap() > 0);
+    }
+}
+
+async fn assert_closed(socket: &mut TcpStream) {
+    let mut rest = Vec::new();
+    let closed = tokio::time::timeout(Duration::from_secs(5), socket.read_to_end(&mut rest)).await;
+    assert!(closed.is_ok() && rest.is_empty(), "the connection is still open");
+}
+
+#[tokio::test]
+async fn the_mock_answers_what_is_not_a_stream_too() {
+    let (server, mock) = mock(&[]).await;
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let root = server.base.trim_end_matches("/v1");
+    for (path, part) in [("/v1/models", "\"mock\""), ("/models", "list"), ("/health", "ok")] {
+        let text = http.get(format!("{root}{path}")).send().await.unwrap().text().await.unwrap();
+        assert!(text.contains(part), "{path}: {text}");
+    }
+    let post = async |body: &str| {
+        let url = format!("{root}/chat/completions");
+        let response = http.post(url).body(body.to_owned()).send().await.unwrap();
+        (response.status().as_u16(), response.json::<serde_json::Value>().await.unwrap())
+    };
+    let (status, answer) = post(r#"{"messages":[{"role":"user","content":"Hello"}]}"#).await;
+    assert_eq!((status, &answer["choices"][0]["message"]["content"]), (200, &REPLY.into()));
+    assert_eq!(post("{").await.0, 400);
+    assert_eq!(post("{}").await.0, 400);
+    assert_eq!(mock.request_count(), 2);
+}
+
+#[tokio::test]
+async fn the_mock_ends_at_its_shutdown_even_while_a_reply_stalls() {
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let (ended, end) = tokio::sync::oneshot::channel();
+    let actor = Actor::new(Script::builtin(), Pace::default());
+    let mock = MockLlm::new(actor, vec!["stall-midway".parse().unwrap()]);
+    let server = served(async move |listener| {
+        serve(listener, mock, async { drop(stopped.await) }).await.unwrap();
+        ended.send(()).unwrap();
+    })
+    .await;
+    let mut stream = client(&server.base, None).stream(request("Hello"));
+    stream.next().await.unwrap().unwrap();
+    stop.send(()).unwrap();
+    tokio::time::timeout(Duration::from_secs(5), end).await.unwrap().unwrap();
+}
+
+/// A body with everything in it, as bytes.
+fn full_body() -> Vec<u8> {
+    let text = "Grüße, 你好 👋";
+    format!(
+        ": OPENROUTER PROCESSING\n\n\
+         data: {{\"model\":\"m2\",\"choices\":[{{\"delta\":{{\"role\":\"assistant\",\"content\":\"\"}}}}]}}\n\n\
+         data: {{\"choices\":[{{\"delta\":{{\"reasoning\":\"{text}\"}}}}]}}\r\n\r\n\
+         : keep-alive\n\
+         data: {{\"choices\":[{{\"delta\":{{\"content\":\"{text}\"}}}}]}}\n\n\
+         data: {{\"choices\":[{{\"delta\":{{\"tool_calls\":[{{\"id\":\"c\",\"function\":{{\"name\":\"f\",\"arguments\":\"{{}}\"}}}}]}}}}]}}\n\n\
+         data: {{\"choices\":[{{\"delta\":{{}},\"finish_reason\":\"length\"}}]}}\n\n\
+         data: {{\"choices\":[],\"usage\":{{\"prompt_tokens\":1,\"completion_tokens\":2}}}}\n\n\
+         data: [DONE]\n\n"
+    )
+    .into_bytes()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+    #[test]
+    fn any_way_of_cutting_a_body_gives_the_same_deltas(
+        cuts in proptest::collection::vec(1_usize..60, 1..80),
+    ) {
+        let body = full_body();
+        let (mut pieces, mut rest) = (Vec::new(), body.as_slice());
+        for cut in cuts {
+            let (piece, after) = rest.split_at(cut.min(rest.len()));
+            pieces.push(Bytes::copy_from_slice(piece));
+            rest = after;
+        }
+        pieces.push(Bytes::copy_from_slice(rest));
+        pieces.retain(|piece| !piece.is_empty());
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let deltas = |pieces: Vec<Bytes>| runtime.block_on(async {
+            let server = recorded("text/event-stream", pieces).await;
+            let all: Vec<_> = client(&server.base, None).stream(request("Hello")).collect().await;
+            all.into_iter().map(Result::unwrap).collect::<Vec<_>>()
+        });
+        let whole = deltas(vec![body.into()]);
+        prop_assert_eq!(whole.len(), 6);
+        prop_assert_eq!(deltas(pieces), whole);
+    }
+}
