@@ -31,6 +31,22 @@ pub enum ClientMessage {
     CancelTurn(CancelTurn),
 }
 
+impl ClientMessage {
+    /// The message as a game sends it, with an id if an answer shall name one.
+    #[must_use]
+    pub fn to_json(&self, message_id: Option<&str>) -> String {
+        #[derive(Serialize)]
+        struct Frame<'a> {
+            #[serde(flatten)]
+            message: &'a ClientMessage,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            message_id: Option<&'a str>,
+        }
+        // Every key is a string, so there is nothing that could fail.
+        serde_json::to_string(&Frame { message: self, message_id }).unwrap_or_default()
+    }
+}
+
 /// Optional first message: authenticates where headers can't be set, and names the play session.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, JsonSchema)]
 pub struct Hello {
@@ -110,8 +126,10 @@ pub struct InteractionEvent {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state: Option<AgentState>,
     /// Higher goes first; a turn is interrupted only by an equal or higher one.
+    #[serde(skip_serializing_if = "is_default")]
     pub priority: i32,
     /// What it does to a turn that runs.
+    #[serde(skip_serializing_if = "is_default")]
     pub interrupt: Interrupt,
 }
 
@@ -223,6 +241,7 @@ pub struct ToolResults {
     /// One for each call; they may come in several messages.
     pub results: Vec<ToolResult>,
     /// `false`: the agent shall not speak to the results.
+    #[serde(skip_serializing_if = "is_true")]
     pub follow_up: bool,
 }
 
@@ -237,4 +256,12 @@ pub struct CancelTurn {
     /// Why, for the logs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+const fn is_true(value: &bool) -> bool {
+    *value
 }

@@ -5,8 +5,12 @@
 //! a game, a test or a headless simulation can depend on it alone. The same contract in
 //! words is `protocol/README.md`; as JSON Schemas it lies in `protocol/schemas/`.
 
+#![warn(missing_docs)]
+
 pub mod client;
+pub mod frame;
 pub mod limits;
+pub mod read;
 pub mod server;
 pub mod state;
 
@@ -16,6 +20,8 @@ pub use client::{
     Actor, AgentStateSnapshot, AgentTurnResult, CancelTurn, ClientMessage, Hello, InteractionEvent,
     Interrupt, NotificationEvent, Outcome, Ping, TagOutcome, ToolResult, ToolResults,
 };
+pub use frame::{chunk_budget, split_text, write_chunk};
+pub use read::{ReadError, Received, read, read_agent_state, read_bytes, read_tags};
 pub use server::{
     AgentTagChunk, AgentTagClose, AgentTagOpen, AgentTurnFinished, AgentTurnInterrupted,
     AgentTurnStarted, DropReason, ErrorCode, ErrorMessage, EventDropped, GetAgentState,

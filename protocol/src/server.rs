@@ -40,6 +40,15 @@ pub enum ServerMessage {
     Error(ErrorMessage),
 }
 
+impl ServerMessage {
+    /// The message as a frame's text. [`crate::write_chunk`] does the same for chunks, faster.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        // Every key is a string, so there is nothing that could fail.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
 /// Answers `hello`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Welcome {
@@ -76,7 +85,7 @@ pub struct Limits {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Pong {
     /// The nonce of the `ping`, unchanged.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "is_absent")]
     pub nonce: Option<Value>,
     /// The server's clock, in milliseconds since 1970.
     pub server_time: i64,
@@ -244,7 +253,7 @@ pub struct Usage {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cached_input_tokens: Option<u64>,
     /// US dollars.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "is_not_finite")]
     pub cost: Option<f64>,
 }
 
@@ -269,8 +278,10 @@ pub struct AgentTurnInterrupted {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
     /// Where its time went.
+    #[serde(default)]
     pub timings: Timings,
     /// What was repaired.
+    #[serde(default)]
     pub warnings: Warnings,
 }
 
@@ -292,8 +303,10 @@ pub struct AgentTurnFinished {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
     /// Where its time went.
+    #[serde(default)]
     pub timings: Timings,
     /// What was repaired.
+    #[serde(default)]
     pub warnings: Warnings,
 }
 
@@ -432,6 +445,16 @@ impl ErrorMessage {
             retry_after_ms: None,
         }
     }
+}
+
+/// `null` on the wire would not be the value, but its absence.
+fn is_absent(value: &Option<Value>) -> bool {
+    value.as_ref().is_none_or(Value::is_null)
+}
+
+/// JSON has no word for infinity; serde would write `null`.
+fn is_not_finite(value: &Option<f64>) -> bool {
+    value.is_none_or(|number| !number.is_finite())
 }
 
 impl fmt::Display for ErrorCode {

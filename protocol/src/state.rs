@@ -1,10 +1,12 @@
 //! The agent's state, as the game reports it before every turn.
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use crate::Id;
+use crate::read::scalar_text;
 
 /// Everything the server needs to know of a character now. Only `name` is required.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -121,7 +123,7 @@ pub struct TagDefinition {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attributes: Vec<AttributeDefinition>,
     /// `false`: a newer event lets it end first, for 2 s at the most.
-    #[serde(default = "yes")]
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
     pub interruptible: bool,
 }
 
@@ -152,10 +154,10 @@ pub struct AttributeDefinition {
     #[serde(default, rename = "type")]
     pub value_type: AttributeType,
     /// The values that it may have; empty: any.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "scalars", skip_serializing_if = "Vec::is_empty")]
     pub values: Vec<String>,
     /// Whether the model must give it.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_no")]
     pub required: bool,
 }
 
@@ -174,4 +176,22 @@ pub struct ToolDefinition {
 
 const fn yes() -> bool {
     true
+}
+
+const fn is_yes(truth: &bool) -> bool {
+    *truth
+}
+
+const fn is_no(truth: &bool) -> bool {
+    !*truth
+}
+
+/// Reads texts, numbers and truth values as texts, a whole number without its fraction.
+fn scalars<'de, D: Deserializer<'de>>(source: D) -> Result<Vec<String>, D::Error> {
+    Vec::<Value>::deserialize(source)?
+        .iter()
+        .map(|value| {
+            scalar_text(value).ok_or_else(|| D::Error::custom("expected text or a number"))
+        })
+        .collect()
 }
