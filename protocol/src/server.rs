@@ -152,6 +152,7 @@ pub struct AgentTagOpen {
     /// What the tag is to the game.
     pub kind: TagKind,
     /// Its attributes, as strings, in the order in which they were written.
+    #[schemars(schema_with = "crate::schema::texts")]
     pub attributes: Map<String, Value>,
     /// The model's id of a native call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
