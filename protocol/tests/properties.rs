@@ -1,4 +1,5 @@
-//! What must hold for any message, however odd.
+//! What must hold for any message, however odd. The strategies are boxed: by value they outgrow
+//! the stack of a test's thread.
 
 #![allow(
     clippy::unwrap_used,
@@ -19,24 +20,24 @@ use proptest::option::of;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-fn id() -> impl Strategy<Value = Id> {
-    prop_oneof!["[a-z0-9]{1,8}", "\\PC{1,20}"].prop_map(Id::from)
+fn id() -> BoxedStrategy<Id> {
+    prop_oneof!["[a-z0-9]{1,8}", "\\PC{1,20}"].prop_map(Id::from).boxed()
 }
 
-fn text() -> impl Strategy<Value = String> {
-    prop_oneof!["[ -~]{0,20}", any::<String>()]
+fn text() -> BoxedStrategy<String> {
+    prop_oneof!["[ -~]{0,20}", any::<String>()].boxed()
 }
 
-fn name() -> impl Strategy<Value = String> {
-    "\\PC{1,20}"
+fn name() -> BoxedStrategy<String> {
+    "\\PC{1,20}".boxed()
 }
 
-fn tag_name() -> impl Strategy<Value = String> {
-    "[A-Za-z_][A-Za-z0-9_.:-]{0,12}"
+fn tag_name() -> BoxedStrategy<String> {
+    "[A-Za-z_][A-Za-z0-9_.:-]{0,12}".boxed()
 }
 
 /// Any JSON of moderate size.
-fn json() -> impl Strategy<Value = Value> {
+fn json() -> BoxedStrategy<Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
         any::<bool>().prop_map(Value::from),
@@ -51,40 +52,42 @@ fn json() -> impl Strategy<Value = Value> {
                 .prop_map(|entries| entries.into_iter().collect::<Map<_, _>>().into()),
         ]
     })
+    .boxed()
 }
 
-fn present() -> impl Strategy<Value = Value> {
-    json().prop_filter("null is absent", |value| !value.is_null())
+fn present() -> BoxedStrategy<Value> {
+    json().prop_filter("null is absent", |value| !value.is_null()).boxed()
 }
 
-fn object() -> impl Strategy<Value = Value> {
+fn object() -> BoxedStrategy<Value> {
     vec((text(), json()), 0..3)
         .prop_map(|entries| entries.into_iter().collect::<Map<_, _>>().into())
+        .boxed()
 }
 
-fn actor() -> impl Strategy<Value = Actor> {
-    (of(id()), of(name())).prop_map(|(id, name)| Actor { id, name })
+fn actor() -> BoxedStrategy<Actor> {
+    (of(id()), of(name())).prop_map(|(id, name)| Actor { id, name }).boxed()
 }
 
-fn attribute() -> impl Strategy<Value = AttributeDefinition> {
+fn attribute() -> BoxedStrategy<AttributeDefinition> {
     let types = prop_oneof![
         Just(AttributeType::String),
         Just(AttributeType::Integer),
         Just(AttributeType::Number),
         Just(AttributeType::Boolean)
     ];
-    ("[a-zäöü_-]{1,10}", of(text()), types, vec(text(), 0..3), any::<bool>()).prop_map(
-        |(name, description, value_type, values, required)| AttributeDefinition {
+    ("[a-zäöü_-]{1,10}", of(text()), types, vec(text(), 0..3), any::<bool>())
+        .prop_map(|(name, description, value_type, values, required)| AttributeDefinition {
             name,
             description,
             value_type,
             values,
             required,
-        },
-    )
+        })
+        .boxed()
 }
 
-fn tag() -> impl Strategy<Value = TagDefinition> {
+fn tag() -> BoxedStrategy<TagDefinition> {
     let kinds = prop_oneof![
         Just(TagKind::Speech),
         Just(TagKind::Action),
@@ -94,42 +97,40 @@ fn tag() -> impl Strategy<Value = TagDefinition> {
     let contents = prop_oneof![Just(TagContent::Text), Just(TagContent::None)];
     let contains = of(vec(tag_name(), 0..3));
     let attributes = vec(attribute(), 0..3);
-    (tag_name(), of(text()), kinds, contents, contains, attributes, any::<bool>()).prop_map(
-        |(name, description, kind, content, contains, attributes, interruptible)| TagDefinition {
-            name,
-            description,
-            kind,
-            content,
-            contains,
-            attributes,
-            interruptible,
-        },
-    )
+    (tag_name(), of(text()), kinds, contents, contains, attributes, any::<bool>())
+        .prop_map(|(name, description, kind, content, contains, attributes, interruptible)| {
+            TagDefinition { name, description, kind, content, contains, attributes, interruptible }
+        })
+        .boxed()
 }
 
-fn section() -> impl Strategy<Value = DossierSection> {
+fn section() -> BoxedStrategy<DossierSection> {
     let content = prop_oneof![
         text().prop_map(Value::from),
         vec(json(), 0..3).prop_map(Value::from),
         object()
     ];
-    (text(), content).prop_map(|(title, content)| DossierSection { title, content })
+    (text(), content).prop_map(|(title, content)| DossierSection { title, content }).boxed()
 }
 
-fn tool() -> impl Strategy<Value = ToolDefinition> {
-    ("[A-Za-z0-9_-]{1,12}", of(text()), of(object())).prop_map(|(name, description, parameters)| {
-        ToolDefinition { name, description, parameters }
-    })
+fn tool() -> BoxedStrategy<ToolDefinition> {
+    ("[A-Za-z0-9_-]{1,12}", of(text()), of(object()))
+        .prop_map(|(name, description, parameters)| ToolDefinition {
+            name,
+            description,
+            parameters,
+        })
+        .boxed()
 }
 
-fn state() -> impl Strategy<Value = AgentState> {
+fn state() -> BoxedStrategy<AgentState> {
     let part = (text(), text()).prop_map(|(title, text)| PromptPart { title, text });
     let assets = (of(id()), of(id()), vec(id(), 0..3));
     let words = (vec(section(), 0..3), vec(part, 0..3), vec(tag(), 0..3), vec(tool(), 0..2));
     let model = (of(name()), of(name()), of(0.0..=2.0_f64), of(1..u32::MAX));
     let sizes = (of(any::<u32>()), of(any::<u32>()), of(any::<u32>()));
-    (name(), assets, words, model, sizes).prop_map(|(name, assets, words, model, sizes)| {
-        AgentState {
+    (name(), assets, words, model, sizes)
+        .prop_map(|(name, assets, words, model, sizes)| AgentState {
             name,
             character_id: assets.0,
             world_id: assets.1,
@@ -145,34 +146,36 @@ fn state() -> impl Strategy<Value = AgentState> {
             history_turns: sizes.0,
             lore_results: sizes.1,
             memory_results: sizes.2,
-        }
-    })
+        })
+        .boxed()
 }
 
-fn events() -> impl Strategy<Value = ClientMessage> {
+fn events() -> BoxedStrategy<ClientMessage> {
     let interrupts =
         prop_oneof![Just(Interrupt::Now), Just(Interrupt::Queue), Just(Interrupt::Drop)];
     let happened = ("[a-z]{1,20}", of(text()), of(actor()), of(present()));
     let how = (of(state()), any::<i32>(), interrupts);
-    (id(), of(id()), happened, how).prop_map(|(agent_id, event_id, happened, how)| {
-        ClientMessage::InteractionEvent(InteractionEvent {
-            agent_id,
-            event_id,
-            text: Some(happened.0),
-            event_type: happened.1,
-            actor: happened.2,
-            data: happened.3,
-            state: how.0,
-            priority: how.1,
-            interrupt: how.2,
+    (id(), of(id()), happened, how)
+        .prop_map(|(agent_id, event_id, happened, how)| {
+            ClientMessage::InteractionEvent(InteractionEvent {
+                agent_id,
+                event_id,
+                text: Some(happened.0),
+                event_type: happened.1,
+                actor: happened.2,
+                data: happened.3,
+                state: how.0,
+                priority: how.1,
+                interrupt: how.2,
+            })
         })
-    })
+        .boxed()
 }
 
-fn notifications() -> impl Strategy<Value = ClientMessage> {
+fn notifications() -> BoxedStrategy<ClientMessage> {
     let agents = proptest::collection::btree_set(id(), 1..4);
-    (agents, of(id()), "[a-z]{1,9}", of(text()), of(actor()), of(present())).prop_map(
-        |(agents, event_id, event_type, text, actor, data)| {
+    (agents, of(id()), "[a-z]{1,9}", of(text()), of(actor()), of(present()))
+        .prop_map(|(agents, event_id, event_type, text, actor, data)| {
             ClientMessage::NotificationEvent(NotificationEvent {
                 agent_ids: agents.into_iter().collect(),
                 event_id,
@@ -181,11 +184,11 @@ fn notifications() -> impl Strategy<Value = ClientMessage> {
                 actor,
                 data,
             })
-        },
-    )
+        })
+        .boxed()
 }
 
-fn turn_results() -> impl Strategy<Value = ClientMessage> {
+fn turn_results() -> BoxedStrategy<ClientMessage> {
     let outcomes = prop_oneof![
         Just(Outcome::Done),
         Just(Outcome::Partial),
@@ -201,13 +204,15 @@ fn turn_results() -> impl Strategy<Value = ClientMessage> {
             detail,
         },
     );
-    (id(), id(), text(), of(vec(tag, 0..4))).prop_map(|(agent_id, turn_id, content, tags)| {
-        let content = (tags.is_none() || content.len() > 5).then_some(content);
-        ClientMessage::AgentTurnResult(AgentTurnResult { agent_id, turn_id, content, tags })
-    })
+    (id(), id(), text(), of(vec(tag, 0..4)))
+        .prop_map(|(agent_id, turn_id, content, tags)| {
+            let content = (tags.is_none() || content.len() > 5).then_some(content);
+            ClientMessage::AgentTurnResult(AgentTurnResult { agent_id, turn_id, content, tags })
+        })
+        .boxed()
 }
 
-fn tool_results() -> impl Strategy<Value = ClientMessage> {
+fn tool_results() -> BoxedStrategy<ClientMessage> {
     let call = prop_oneof![
         (any::<u32>(), of(name())).prop_map(|(tag, call)| (Some(tag), call)),
         name().prop_map(|call| (None, Some(call)))
@@ -215,24 +220,24 @@ fn tool_results() -> impl Strategy<Value = ClientMessage> {
     let result = (call, of(name()), any::<bool>(), json()).prop_map(|(call, name, ok, output)| {
         ToolResult { tag_id: call.0, call_id: call.1, name, ok, output }
     });
-    (id(), id(), vec(result, 0..4), any::<bool>()).prop_map(
-        |(agent_id, turn_id, results, follow_up)| {
+    (id(), id(), vec(result, 0..4), any::<bool>())
+        .prop_map(|(agent_id, turn_id, results, follow_up)| {
             ClientMessage::ToolResults(ToolResults { agent_id, turn_id, results, follow_up })
-        },
-    )
+        })
+        .boxed()
 }
 
-fn hellos() -> impl Strategy<Value = ClientMessage> {
+fn hellos() -> BoxedStrategy<ClientMessage> {
     let session = of((id(), of(id())));
-    (of(text()), of(name()), of(name()), session, btree_map(id(), id(), 0..3)).prop_map(
-        |(token, protocol, game, session, resume_after)| {
+    (of(text()), of(name()), of(name()), session, btree_map(id(), id(), 0..3))
+        .prop_map(|(token, protocol, game, session, resume_after)| {
             let (session_id, fork_of) = session.map_or((None, None), |(id, fork)| (Some(id), fork));
             ClientMessage::Hello(Hello { token, protocol, game, session_id, fork_of, resume_after })
-        },
-    )
+        })
+        .boxed()
 }
 
-fn messages() -> impl Strategy<Value = ClientMessage> {
+fn messages() -> BoxedStrategy<ClientMessage> {
     let short = |nonce: &Value| nonce.to_string().len() <= MAX_ID_BYTES;
     prop_oneof![
         hellos(),
@@ -249,10 +254,11 @@ fn messages() -> impl Strategy<Value = ClientMessage> {
             ClientMessage::CancelTurn(CancelTurn { agent_id, turn_id, reason })
         }),
     ]
+    .boxed()
 }
 
 /// Messages with a known type whose fields hold anything.
-fn odd_messages() -> impl Strategy<Value = Value> {
+fn odd_messages() -> BoxedStrategy<Value> {
     let types = proptest::sample::select(vec![
         "hello",
         "ping",
@@ -308,11 +314,13 @@ fn odd_messages() -> impl Strategy<Value = Value> {
                 .into()
         })
     });
-    (types, inner).prop_map(|(kind, fields)| {
-        let mut message = if fields.is_object() { fields } else { json!({"data": fields}) };
-        message["type"] = kind.into();
-        message
-    })
+    (types, inner)
+        .prop_map(|(kind, fields)| {
+            let mut message = if fields.is_object() { fields } else { json!({"data": fields}) };
+            message["type"] = kind.into();
+            message
+        })
+        .boxed()
 }
 
 /// Whatever is wrong is told within bounds.
