@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::Id;
-use crate::state::AgentState;
+use crate::state::{AgentState, is_default, is_true};
 
 /// Any message that a game may send, told apart by its `type`.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -264,12 +264,4 @@ pub struct CancelTurn {
     /// Why, for the logs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-}
-
-fn is_default<T: Default + PartialEq>(value: &T) -> bool {
-    *value == T::default()
-}
-
-const fn is_true(value: &bool) -> bool {
-    *value
 }

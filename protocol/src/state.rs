@@ -130,7 +130,7 @@ pub struct TagDefinition {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attributes: Vec<AttributeDefinition>,
     /// `false`: a newer event lets it end first, for 2 s at the most.
-    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    #[serde(default = "yes", skip_serializing_if = "is_true")]
     pub interruptible: bool,
 }
 
@@ -187,11 +187,11 @@ const fn yes() -> bool {
     true
 }
 
-const fn is_yes(truth: &bool) -> bool {
+pub(crate) const fn is_true(truth: &bool) -> bool {
     *truth
 }
 
-fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+pub(crate) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 

@@ -13,11 +13,12 @@ use dramatis_protocol::{
     Actor, AgentState, AgentStateSnapshot, AgentTurnResult, AttributeDefinition, AttributeType,
     CancelTurn, ClientMessage, DossierSection, Hello, Id, InteractionEvent, Interrupt,
     NotificationEvent, Outcome, Ping, PromptPart, TagContent, TagDefinition, TagKind, TagOutcome,
-    ToolDefinition, ToolResult, ToolResults, read, read_bytes,
+    ToolDefinition, ToolResult, ToolResults, read, read_bytes, schema,
 };
 use proptest::collection::{btree_map, vec};
 use proptest::option::of;
 use proptest::prelude::*;
+use proptest::sample;
 use serde_json::{Map, Value, json};
 
 fn id() -> BoxedStrategy<Id> {
@@ -257,64 +258,22 @@ fn messages() -> BoxedStrategy<ClientMessage> {
     .boxed()
 }
 
+/// Names that some part of a message has.
+const FIELDS: &str = "agent_id agentId agent_ids turn_id event_id request_id message_id text data \
+    actor state tags results content priority interrupt payload nonce resume_after name tools \
+    dossier kind outcome tag_id ok output attributes values contains title function";
+
 /// Messages with a known type whose fields hold anything.
 fn odd_messages() -> BoxedStrategy<Value> {
-    let types = proptest::sample::select(vec![
-        "hello",
-        "ping",
-        "interaction_event",
-        "notification_event",
-        "agent_state_snapshot",
-        "agent_turn_result",
-        "tool_results",
-        "cancel_turn",
-        "welcome",
-        "",
-    ]);
-    let fields = proptest::sample::select(vec![
-        "agent_id",
-        "agentId",
-        "agent_ids",
-        "turn_id",
-        "event_id",
-        "text",
-        "data",
-        "actor",
-        "state",
-        "tags",
-        "results",
-        "content",
-        "priority",
-        "interrupt",
-        "payload",
-        "message_id",
-        "nonce",
-        "resume_after",
-        "request_id",
-        "name",
-        "tools",
-        "dossier",
-        "kind",
-        "outcome",
-        "tag_id",
-        "ok",
-        "output",
-        "attributes",
-        "values",
-        "contains",
-        "title",
-        "function",
-    ]);
+    let kinds: Vec<_> = schema::all().into_iter().map(|(name, _)| name).collect();
+    let fields = sample::select(FIELDS.split_whitespace().collect::<Vec<_>>());
     let inner = json().prop_recursive(3, 24, 6, move |inner| {
         vec((fields.clone(), inner), 0..6).prop_map(|entries| {
-            entries
-                .into_iter()
-                .map(|(key, value)| (key.to_owned(), value))
-                .collect::<Map<_, _>>()
-                .into()
+            let entries = entries.into_iter().map(|(key, value)| (key.to_owned(), value));
+            entries.collect::<Map<_, _>>().into()
         })
     });
-    (types, inner)
+    (sample::select(kinds), inner)
         .prop_map(|(kind, fields)| {
             let mut message = if fields.is_object() { fields } else { json!({"data": fields}) };
             message["type"] = kind.into();
@@ -398,7 +357,7 @@ proptest! {
 }
 
 thread_local! {
-    static VALIDATORS: Vec<(&'static str, jsonschema::Validator)> = dramatis_protocol::schema::all()
+    static VALIDATORS: Vec<(&'static str, jsonschema::Validator)> = schema::all()
         .into_iter()
         .map(|(name, schema)| (name, jsonschema::validator_for(&schema).unwrap()))
         .collect();
