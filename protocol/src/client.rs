@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::Id;
-use crate::state::AgentState;
+use crate::state::{AgentState, is_default, is_true};
 
 /// Any message that a game may send, told apart by its `type`.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -104,6 +104,7 @@ pub enum Interrupt {
 
 /// Something the agent should react to. One of `text`, `event_type` and `data` is needed.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[schemars(extend("anyOf" = [{"required": ["text"]}, {"required": ["event_type"]}, {"required": ["data"]}]))]
 pub struct InteractionEvent {
     /// The agent that reacts.
     pub agent_id: Id,
@@ -127,6 +128,7 @@ pub struct InteractionEvent {
     pub state: Option<AgentState>,
     /// Higher goes first; a turn is interrupted only by an equal or higher one.
     #[serde(skip_serializing_if = "is_default")]
+    #[schemars(range(min = -2_147_483_648_i64, max = 2_147_483_647))]
     pub priority: i32,
     /// What it does to a turn that runs.
     #[serde(skip_serializing_if = "is_default")]
@@ -135,8 +137,12 @@ pub struct InteractionEvent {
 
 /// Something the agents should know: an observation in their history, without a turn.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[schemars(extend("anyOf" = [{"required": ["text"]}, {"required": ["event_type"]}, {"required": ["data"]}]))]
+#[schemars(transform = crate::schema::notification)]
 pub struct NotificationEvent {
-    /// The agents that learn of it; never empty, no name twice (`agent_id` has been added).
+    // Once read, it is never empty and names none twice.
+    /// The agents that learn of it; `agent_id` beside it may name one more.
+    #[schemars(length(min = 1))]
     pub agent_ids: Vec<Id>,
     /// The game's id of the event.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -200,6 +206,7 @@ pub struct TagOutcome {
 
 /// What the player really saw of a turn, and what really happened. `content`, `tags` or both.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[schemars(extend("anyOf" = [{"required": ["content"]}, {"required": ["tags"]}]))]
 pub struct AgentTurnResult {
     /// The agent.
     pub agent_id: Id,
@@ -215,6 +222,7 @@ pub struct AgentTurnResult {
 
 /// What one tool answered.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(extend("anyOf" = [{"required": ["tag_id"]}, {"required": ["call_id"]}]))]
 pub struct ToolResult {
     /// The tag that called the tool; this or `call_id` is needed.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -256,12 +264,4 @@ pub struct CancelTurn {
     /// Why, for the logs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-}
-
-fn is_default<T: Default + PartialEq>(value: &T) -> bool {
-    *value == T::default()
-}
-
-const fn is_true(value: &bool) -> bool {
-    *value
 }

@@ -147,6 +147,10 @@ mod tests {
         fn any_chunk_is_written_alike(a in any::<String>(), t in any::<String>(), seq: u64, tag: u32, text in any::<String>()) {
             check(&a, &t, seq, tag, &text);
         }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
 
         #[test]
         fn no_piece_outgrows_a_frame(id in "\\PC{0,64}", text in "[\u{1}\"a\u{e4}\u{1f409}]{0,20000}") {

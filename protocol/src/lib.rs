@@ -11,6 +11,7 @@ pub mod client;
 pub mod frame;
 pub mod limits;
 pub mod read;
+pub mod schema;
 pub mod server;
 pub mod state;
 

@@ -152,6 +152,7 @@ pub struct AgentTagOpen {
     /// What the tag is to the game.
     pub kind: TagKind,
     /// Its attributes, as strings, in the order in which they were written.
+    #[schemars(schema_with = "crate::schema::texts")]
     pub attributes: Map<String, Value>,
     /// The model's id of a native call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -461,5 +462,82 @@ impl fmt::Display for ErrorCode {
     /// The code as the wire spells it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.serialize(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// The message is written as `expected` and read back, also with fields that a later
+    /// server may add.
+    fn check(message: &ServerMessage, expected: &Value) {
+        assert_eq!(message.to_json(), expected.to_string());
+        let mut wire = expected.clone();
+        assert_eq!(&serde_json::from_value::<ServerMessage>(wire.clone()).unwrap(), message);
+        wire["added_later"] = json!({"a": null});
+        assert_eq!(&serde_json::from_value::<ServerMessage>(wire).unwrap(), message);
+    }
+
+    #[test]
+    fn what_is_absent_is_left_out() {
+        check(
+            &ServerMessage::AgentTurnInterrupted(AgentTurnInterrupted {
+                agent_id: "a".into(),
+                turn_id: "t".into(),
+                seq: 1,
+                reason: InterruptReason::NewerEvent,
+                by_event_id: None,
+                usage: None,
+                timings: Timings { total: Some(3), ..Timings::default() },
+                warnings: Warnings::new(),
+            }),
+            &json!({"type": "agent_turn_interrupted", "agent_id": "a", "turn_id": "t", "seq": 1,
+                "reason": "newer_event", "timings": {"total": 3}, "warnings": {}}),
+        );
+        check(
+            &ServerMessage::AgentTagOpen(AgentTagOpen {
+                agent_id: "a".into(),
+                turn_id: "t".into(),
+                seq: 1,
+                tag_id: 0,
+                parent_id: None,
+                tag: "speech".into(),
+                kind: TagKind::Speech,
+                attributes: Map::new(),
+                call_id: None,
+                arguments: None,
+            }),
+            &json!({"type": "agent_tag_open", "agent_id": "a", "turn_id": "t", "seq": 1,
+                "tag_id": 0, "tag": "speech", "kind": "speech", "attributes": {}}),
+        );
+        check(
+            &ServerMessage::Error(ErrorMessage::new(ErrorCode::BadJson, "no")),
+            &json!({"type": "error", "code": "bad_json", "message": "no", "retryable": false}),
+        );
+        check(
+            &ServerMessage::Pong(Pong { nonce: None, server_time: 5 }),
+            &json!({"type": "pong", "server_time": 5}),
+        );
+    }
+
+    #[test]
+    fn what_would_be_null_is_left_out() {
+        let pong = ServerMessage::Pong(Pong { nonce: Some(Value::Null), server_time: 5 });
+        assert_eq!(pong.to_json(), r#"{"type":"pong","server_time":5}"#);
+        for cost in [f64::NAN, f64::INFINITY] {
+            let usage = Usage { cost: Some(cost), ..Usage::default() };
+            let written = serde_json::to_value(usage).unwrap();
+            assert_eq!(written, json!({"input_tokens": 0, "output_tokens": 0}));
+        }
+    }
+
+    #[test]
+    fn codes_are_spelled_as_on_the_wire() {
+        assert_eq!(ErrorCode::ProviderRateLimited.to_string(), "provider_rate_limited");
+        assert!(ErrorCode::ProviderRateLimited.retryable());
+        assert!(!ErrorCode::ProviderAuth.retryable());
     }
 }

@@ -13,6 +13,7 @@ use crate::read::scalar_text;
 #[serde(default)]
 pub struct AgentState {
     /// The character's name.
+    #[schemars(length(min = 1, max = 256))]
     pub name: String,
     /// The character among the server's assets.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -25,6 +26,7 @@ pub struct AgentState {
     pub rules: Vec<Id>,
     /// Who the character is, under headings, in the order in which the model reads them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "crate::schema::dossier")]
     pub dossier: Vec<DossierSection>,
     /// What is so right now: scene, goals, surroundings.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -34,6 +36,7 @@ pub struct AgentState {
     pub tags: Vec<TagDefinition>,
     /// Tools offered to the model as native function calls.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "crate::schema::tools")]
     pub tools: Vec<ToolDefinition>,
     /// What becomes of text outside every tag: `auto`, `drop` or a tag's name.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -41,10 +44,12 @@ pub struct AgentState {
     /// The model that plays this character.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
-    /// The model's temperature.
+    /// The model's temperature, from 0 to 2.
+    #[schemars(range(min = 0.0, max = 2.0))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub temperature: Option<f64>,
     /// Longest reply, in tokens.
+    #[schemars(range(min = 1))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_tokens: Option<u32>,
     /// How many of the agent's past turns the prompt shows; 20 if absent, 0: none.
@@ -64,6 +69,7 @@ pub struct DossierSection {
     /// The heading.
     pub title: String,
     /// Text, a list or a map; numbers and booleans are read as text.
+    #[schemars(schema_with = "crate::schema::section_content")]
     pub content: Value,
 }
 
@@ -106,15 +112,16 @@ pub enum TagContent {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TagDefinition {
     /// The tag's name: a letter or `_`, then letters, digits and `_ . : -`.
+    #[schemars(length(max = 256), regex(pattern = r"^[A-Za-z_][A-Za-z0-9_.:-]*$"))]
     pub name: String,
     /// What it is for, for the model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// What it is to the game.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub kind: TagKind,
     /// Whether it holds text.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub content: TagContent,
     /// The tags that may stand directly inside; absent: every tag of whose name none is open.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -123,7 +130,7 @@ pub struct TagDefinition {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attributes: Vec<AttributeDefinition>,
     /// `false`: a newer event lets it end first, for 2 s at the most.
-    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    #[serde(default = "yes", skip_serializing_if = "is_true")]
     pub interruptible: bool,
 }
 
@@ -151,13 +158,14 @@ pub struct AttributeDefinition {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// The type that a value should fit.
-    #[serde(default, rename = "type")]
+    #[serde(default, rename = "type", skip_serializing_if = "is_default")]
     pub value_type: AttributeType,
     /// The values that it may have; empty: any.
     #[serde(default, deserialize_with = "scalars", skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "crate::schema::scalars")]
     pub values: Vec<String>,
     /// Whether the model must give it.
-    #[serde(default, skip_serializing_if = "is_no")]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub required: bool,
 }
 
@@ -171,6 +179,7 @@ pub struct ToolDefinition {
     pub description: Option<String>,
     /// The JSON Schema of its arguments, an object.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::schema::any_object")]
     pub parameters: Option<Value>,
 }
 
@@ -178,12 +187,12 @@ const fn yes() -> bool {
     true
 }
 
-const fn is_yes(truth: &bool) -> bool {
+pub(crate) const fn is_true(truth: &bool) -> bool {
     *truth
 }
 
-const fn is_no(truth: &bool) -> bool {
-    !*truth
+pub(crate) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// Reads texts, numbers and truth values as texts, a whole number without its fraction.
