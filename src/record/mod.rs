@@ -4,10 +4,12 @@
 
 mod history;
 mod message;
+mod presented;
 mod turn;
 
 pub use history::{
     AgentHistory, LedgerTag, Observation, Occurrence, PastTurn, ToolAnswer, TurnEnd, TurnResult,
 };
 pub use message::{Delta, Message, Role, ToolCall, ToolCallPiece, ToolSpec, Usage};
+pub use presented::{Presented, PresentedTag, answered_calls, presented};
 pub use turn::{RECORD_VERSION, RawDelta, TurnRecord};
