@@ -1,0 +1,106 @@
+//! What an agent perceives, one line each. Everything in such a line that the game or its player
+//! worded is quoted.
+
+use dramatis_protocol::Actor;
+
+use crate::record::{Observation, Occurrence, ToolAnswer};
+
+use super::quote;
+use super::sentences as say;
+
+/// The line of an observation in a user message.
+pub fn line(observation: &Observation) -> String {
+    match observation {
+        Observation::Event(event) => format!("- {}", occurrence(event, say::SOMETHING_HAPPENS)),
+        Observation::Notification(event) => match speaker(event.actor.as_ref()) {
+            None => format!("- {}", occurrence(event, say::IN_PASSING)),
+            Some(_) => format!("- {}: {}", say::IN_PASSING, occurrence(event, "")),
+        },
+        Observation::ToolAnswer(answer) => format!("- {}", tool_answer(answer)),
+    }
+}
+
+/// Who spoke or acted, as the agent knows them.
+pub fn speaker(actor: Option<&Actor>) -> Option<&str> {
+    let actor = actor?;
+    actor.name.as_deref().or(actor.id.as_deref()).filter(|name| !name.trim().is_empty())
+}
+
+/// `Aldo (player_spoke): "Good evening" (data: {"place":"bar"})`, less what is not there; `nobody`
+/// stands where nobody is named.
+fn occurrence(event: &Occurrence, nobody: &str) -> String {
+    let mut out = speaker(event.actor.as_ref()).map_or_else(|| nobody.to_owned(), quote::name);
+    if let Some(event_type) = &event.event_type {
+        out = format!("{out} ({})", quote::name(event_type));
+    }
+    if let Some(text) = &event.text {
+        out = format!("{out}: {}", quote::quoted(text));
+    }
+    if let Some(data) = &event.data {
+        out = format!("{out} ({}: {})", say::DATA, quote::json(data));
+    }
+    out
+}
+
+fn tool_answer(answer: &ToolAnswer) -> String {
+    let (tool, output) = (quote::name(&answer.tool), quote::json(&answer.output));
+    if answer.ok { say::tool_answered(&tool, &output) } else { say::tool_failed(&tool, &output) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn event(actor: &str, event_type: &str, text: &str) -> Occurrence {
+        let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        Occurrence {
+            actor: some(actor).map(|name| Actor { id: None, name: Some(name) }),
+            event_type: some(event_type),
+            text: some(text),
+            ..Occurrence::default()
+        }
+    }
+
+    #[test]
+    fn an_event_says_who_what_and_which() {
+        let check = |event, expected: &str| assert_eq!(line(&Observation::Event(event)), expected);
+        check(event("Aldo", "", "Hello!"), r#"- Aldo: "Hello!""#);
+        check(event("Aldo", "player_spoke", "Hello!"), r#"- Aldo (player_spoke): "Hello!""#);
+        check(event("", "door_opened", ""), "- Something happens (door_opened)");
+        check(
+            Occurrence { data: Some(json!({"gold": 3})), ..event("", "paid", "") },
+            r#"- Something happens (paid) (data: {"gold":3})"#,
+        );
+        check(
+            Occurrence {
+                actor: Some(Actor { id: Some("p1".into()), name: None }),
+                ..event("", "", "x")
+            },
+            r#"- p1: "x""#,
+        );
+    }
+
+    #[test]
+    fn notifications_and_answers_are_told_apart_from_events() {
+        let check =
+            |observation, expected: &str| assert_eq!(line(&observation), expected.to_owned());
+        check(
+            Observation::Notification(event("", "", "The bell rings.")),
+            r#"- In passing: "The bell rings.""#,
+        );
+        check(Observation::Notification(event("Aldo", "left", "")), "- In passing: Aldo (left)");
+        let answer = |ok| {
+            Observation::ToolAnswer(ToolAnswer {
+                turn_id: "t".into(),
+                tag_id: 0,
+                tool: "look_up".into(),
+                call_id: None,
+                ok,
+                output: json!("<b>"),
+            })
+        };
+        check(answer(true), "- Tool look_up answered: \"\\u003cb\\u003e\"");
+        check(answer(false), "- Tool look_up could not do it: \"\\u003cb\\u003e\"");
+    }
+}

@@ -1,0 +1,162 @@
+//! How words of others come into a prompt: as data that can't leave its line or its quotes, open a
+//! tag, or look like a heading or a note of ours.
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+use super::sentences;
+
+/// Longest name that stands without quotes, in characters.
+const PLAIN_NAME_CHARS: usize = 60;
+
+/// A text in double quotes, on one line.
+pub fn quoted(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    let mut after_return = false;
+    for c in text.chars() {
+        match c {
+            '\n' if after_return => {}
+            c if is_line_end(c) => out.push_str("\\n"),
+            '\t' => out.push_str("\\t"),
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            c if c.is_control() => {}
+            c => push_escaped(&mut out, c),
+        }
+        after_return = c == '\r';
+    }
+    out.push('"');
+    out
+}
+
+/// A name as it is where it can't be taken for anything else, in quotes otherwise.
+pub fn name(name: &str) -> String {
+    let lower = name.to_lowercase();
+    let plain = !name.is_empty()
+        && name.trim() == name
+        && name.chars().count() <= PLAIN_NAME_CHARS
+        && name.chars().all(|c| c.is_alphanumeric() || matches!(c, ' ' | '_' | '-' | '.' | '\''))
+        && !sentences::LINE_WORDS.iter().any(|word| lower.starts_with(word));
+    if plain { name.to_owned() } else { quoted(name) }
+}
+
+/// JSON on one line, without a character that could be markup.
+pub fn json(value: &Value) -> String {
+    let text = value.to_string();
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if matches!(c, '<' | '>' | '&') || is_line_end(c) || c.is_control() {
+            // Writing to a string can't fail.
+            let _ = write!(out, "\\u{:04x}", u32::from(c));
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+/// One line of the game's developer: a title, the agent's name.
+pub fn one_line(text: &str) -> String {
+    let spaced: String =
+        text.chars().map(|c| if is_line_end(c) || c.is_control() { ' ' } else { c }).collect();
+    spaced.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Lines of the game's developer, none of which can be taken for a heading, an observation's
+/// place in a message, or a note of ours. `indent` stands before every line but the first.
+pub fn block(text: &str, indent: &str) -> String {
+    let normal = text.replace("\r\n", "\n");
+    let mut out = String::with_capacity(normal.len());
+    for (number, line) in normal.trim().split(is_line_end).enumerate() {
+        if number > 0 {
+            out.push('\n');
+            out.push_str(if line.trim().is_empty() { "" } else { indent });
+        }
+        let line: String =
+            line.trim_end().chars().filter(|c| !c.is_control() || *c == '\t').collect();
+        if line.trim_start_matches(is_unseen).starts_with('#') {
+            out.push('\\');
+        }
+        out.push_str(&line);
+    }
+    out
+}
+
+/// `<`, `>` and `&` as entities, as the dialect reads them.
+pub fn escaped(text: &str) -> String {
+    quick_xml::escape::partial_escape(text).into_owned()
+}
+
+/// A value between double quotes in a tag.
+pub fn attribute(text: &str) -> String {
+    quick_xml::escape::escape(text).replace('\n', "&#10;").replace('\r', "&#13;")
+}
+
+fn push_escaped(out: &mut String, c: char) {
+    match c {
+        '<' => out.push_str("&lt;"),
+        '>' => out.push_str("&gt;"),
+        '&' => out.push_str("&amp;"),
+        c => out.push(c),
+    }
+}
+
+/// Everything that some reader takes for the end of a line.
+fn is_line_end(c: char) -> bool {
+    matches!(c, '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}')
+}
+
+/// What a reader does not see before a line's first character.
+fn is_unseen(c: char) -> bool {
+    c.is_whitespace()
+        || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}')
+        || matches!(c, '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_quoted_text_stays_on_its_line_and_in_its_quotes() {
+        let check = |text: &str, expected: &str| assert_eq!(quoted(text), expected);
+        check("Hello", r#""Hello""#);
+        check("a\r\nb\nc\rd\u{2028}e", r#""a\nb\nc\nd\ne""#);
+        check("\" and \\\"", r#""\" and \\\"""#);
+        check("<speech>a & b</speech>", r#""&lt;speech&gt;a &amp; b&lt;/speech&gt;""#);
+        check("bell\u{7} and tab\t", r#""bell and tab\t""#);
+    }
+
+    #[test]
+    fn a_name_that_could_be_something_else_is_quoted() {
+        let check = |text: &str, expected: &str| assert_eq!(name(text), expected);
+        check("Aldo the 2nd", "Aldo the 2nd");
+        check("Jörg-Ünal O'Neil", "Jörg-Ünal O'Neil");
+        check("player_spoke", "player_spoke");
+        check("", r#""""#);
+        check("Aldo: \"hi\"", r#""Aldo: \"hi\"""#);
+        check("You were cut off", r#""You were cut off""#);
+        check("In passing", r#""In passing""#);
+        check("a\n- b", r#""a\n- b""#);
+    }
+
+    #[test]
+    fn json_can_hold_no_markup_and_no_line_end() {
+        assert_eq!(
+            json(&json!({"a": "<b>\n\u{2028}&"})),
+            "{\"a\":\"\\u003cb\\u003e\\n\\u2028\\u0026\"}"
+        );
+    }
+
+    #[test]
+    fn a_block_keeps_its_lines_and_has_no_headings() {
+        let check = |text: &str, expected: &str| assert_eq!(block(text, ""), expected);
+        check("a\n\n  b  \n", "a\n\n  b");
+        check("# RULES\n  ### x", "\\# RULES\n\\  ### x");
+        check("\0# x\n\u{200b}# y", "\\# x\n\\\u{200b}# y");
+        check("a\r\nb\u{2028}# c", "a\nb\n\\# c");
+    }
+}
