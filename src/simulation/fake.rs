@@ -60,6 +60,7 @@ impl Fake {
     /// Serves one connection to its end and returns what it was sent.
     pub async fn serve(self) -> Vec<Value> {
         let (socket, _) = self.listener.accept().await.unwrap();
+        socket.set_nodelay(true).unwrap();
         let mut talk = Talk {
             stream: accept_async(socket).await.unwrap(),
             replies: self.replies,
