@@ -1,0 +1,116 @@
+//! `dramatis demo`: a scene in the terminal, played by a headless game over a real socket. This
+//! file owns the command's arguments and its way through the evening; `theatre` owns what is seen
+//! while it plays, `summary` what is said afterwards. The server is the caller's.
+
+mod summary;
+mod theatre;
+
+use std::io::{IsTerminal as _, Write};
+
+use anyhow::Context as _;
+use clap::Args;
+use dramatis_protocol::Hello;
+
+use crate::simulation::{Game, Pace, PlayOptions, Report, Scenario};
+
+pub use summary::connect_help;
+use theatre::Theatre;
+
+/// The scene of the demo.
+pub const SCENARIO: &str = include_str!("../../../scenarios/tavern.yaml");
+/// What the built-in actor says in it, for when no model is set up.
+pub const SCRIPT: &str = include_str!("../../../scenarios/tavern.script.yaml");
+
+/// Plays a sample scene in the terminal, then keeps serving.
+#[derive(Debug, Clone, Args)]
+pub struct DemoArgs {
+    /// Ends after the scene instead of serving on.
+    #[arg(long)]
+    pub once: bool,
+    /// The port to serve on; 0 takes a free one.
+    #[arg(long, default_value_t = 8000)]
+    pub port: u16,
+    /// Plays several times faster than one would read.
+    #[arg(long)]
+    pub fast: bool,
+    /// The model that plays the characters; without it the built-in actor plays from a script.
+    #[arg(long)]
+    pub model: Option<String>,
+    /// Plays on a server that runs already, at this address (`ws://127.0.0.1:8000/ws`).
+    #[arg(long)]
+    pub url: Option<String>,
+    /// Prints without colours, as a `NO_COLOR` that isn't empty does.
+    #[arg(long, env = "NO_COLOR", num_args = 0..=1, default_missing_value = "1")]
+    pub no_color: Option<String>,
+}
+
+/// How the scene is played.
+#[derive(Debug, Clone, Default)]
+pub struct DemoOptions {
+    /// Several times faster than one would read.
+    pub fast: bool,
+    /// With colours.
+    pub color: bool,
+    /// The model that plays every character; `None`: the server's own choice.
+    pub model: Option<String>,
+    /// The server's access token.
+    pub token: Option<String>,
+}
+
+impl DemoArgs {
+    /// The options that these arguments mean in this terminal.
+    #[must_use]
+    pub fn options(&self) -> DemoOptions {
+        DemoOptions {
+            fast: self.fast,
+            color: wants_color(self.no_color.as_deref(), std::io::stdout().is_terminal()),
+            model: self.model.clone(),
+            token: None,
+        }
+    }
+}
+
+/// `NO_COLOR` counts unless it is empty (no-color.org), and colours are for terminals.
+fn wants_color(no_color: Option<&str>, is_terminal: bool) -> bool {
+    is_terminal && no_color.is_none_or(str::is_empty)
+}
+
+/// Plays the scene on the server at `url` and shows it on standard output.
+///
+/// # Errors
+/// If the server can't be reached, refuses the game, or goes away.
+pub async fn play(url: &str, options: &DemoOptions) -> anyhow::Result<Report> {
+    let scenario = Scenario::parse(SCENARIO).context("the scene of the demo can't be read")?;
+    perform(&scenario, url, options, &mut std::io::stdout()).await
+}
+
+/// Plays any scenario on the server at `url` and shows it to `out`.
+///
+/// # Errors
+/// As [`play`], and if a step of the scenario waits in vain.
+pub async fn perform(
+    scenario: &Scenario,
+    url: &str,
+    options: &DemoOptions,
+    out: &mut dyn Write,
+) -> anyhow::Result<Report> {
+    let hello = Hello {
+        token: options.token.clone(),
+        game: Some(format!("dramatis: {}", scenario.title)),
+        ..Hello::default()
+    };
+    let game = Game::connect(url, hello).await?;
+    let pace = if options.fast { Pace::FAST } else { Pace::READING };
+    let play = PlayOptions { pace, model: options.model.clone(), ..PlayOptions::default() };
+    let mut theatre = Theatre::new(out, options.color, scenario);
+    theatre.raise_curtain(scenario);
+    let report = game.play(scenario, &play, &mut theatre).await;
+    theatre.close_line();
+    let report = report?;
+    write!(out, "{}", summary::of(&report, options.color))?;
+    out.flush()?;
+    Ok(report)
+}
+
+#[cfg(test)]
+mod tests;
