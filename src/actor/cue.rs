@@ -126,5 +126,5 @@ fn default_vocabulary() -> Vocabulary {
         tag("think", Kind::Hidden, Content::Text, Vec::new()),
     ];
     // These names are possible ones, so that the empty vocabulary never stands in for them.
-    Vocabulary::new(tags).unwrap_or_default()
+    Vocabulary::new(tags).unwrap_or_else(|_| Vocabulary::standard())
 }

@@ -42,8 +42,34 @@ pub(super) struct House {
 impl House {
     /// Opens the store and the log, and chooses who plays. `actor`: the built-in model.
     pub fn build(settings: &Settings, actor: Actor) -> anyhow::Result<Self> {
-        let store = Store::open(&settings.data.join(DATABASE)).context("DRAMATIS_DATA")?;
+        let store = open_store(settings)?;
         let log = TurnLog::open(&settings.logs).context("DRAMATIS_LOGS")?;
+        Self::around(store, log, settings, actor)
+    }
+
+    /// As [`House::build`], for a demonstration: where the disk can't be used, it goes without, and
+    /// says so.
+    pub fn build_anyhow(settings: &Settings, actor: Actor) -> anyhow::Result<Self> {
+        let store = match open_store(settings) {
+            Ok(store) => store,
+            Err(error) => {
+                tracing::warn!("{error:#}; what is said is kept in memory only");
+                Store::in_memory()?
+            }
+        };
+        let log = TurnLog::open(&settings.logs).unwrap_or_else(|error| {
+            tracing::warn!("{error}; nothing is logged");
+            TurnLog::disabled()
+        });
+        Self::around(store, log, settings, actor)
+    }
+
+    fn around(
+        store: Store,
+        log: TurnLog,
+        settings: &Settings,
+        actor: Actor,
+    ) -> anyhow::Result<Self> {
         let services = Services {
             store: store.clone(),
             log: log.clone(),
@@ -74,9 +100,13 @@ impl House {
     }
 }
 
-/// The actor that plays without a script of its own.
-pub(super) fn improvising_actor() -> Actor {
-    Actor::new(Script::builtin(), Pace::default())
+fn open_store(settings: &Settings) -> anyhow::Result<Store> {
+    Store::open(&settings.data.join(DATABASE)).context("DRAMATIS_DATA")
+}
+
+/// The built-in model, playing a script.
+pub(super) fn actor_with(script: Script) -> Actor {
+    Actor::new(script, Pace::default())
 }
 
 fn models(settings: &Settings, actor: Actor) -> anyhow::Result<Llm> {

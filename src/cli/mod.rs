@@ -1,7 +1,11 @@
 //! The commands, and the one place where implementations are chosen and put together.
 
 mod compose;
+mod demo;
 mod flags;
+mod logs;
+pub mod mock_llm;
+pub mod parse;
 mod serve;
 
 use std::process::ExitCode;
@@ -20,8 +24,16 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serve games (the default).
+    /// Serves games (the default)
     Serve(serve::ServeArgs),
+    /// Plays a sample scene in the terminal, then keeps serving
+    Demo(demo::DemoArgs),
+    /// Shows what the tag parser makes of a text
+    Parse(parse::ParseArgs),
+    /// Shows what was logged: sessions, entries, transcripts
+    Logs(logs::LogsArgs),
+    /// Serves the built-in actor as an OpenAI-compatible endpoint, with faults on demand
+    MockLlm(mock_llm::MockLlmArgs),
 }
 
 /// Runs the program; errors are printed as one line with their causes.
@@ -30,6 +42,12 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let outcome = match cli.command.unwrap_or(Command::Serve(cli.serve)) {
         Command::Serve(args) => in_runtime(serve::run(args)),
+        Command::Demo(args) => in_runtime(demo::run(args)),
+        Command::Parse(args) => parse::run(&args),
+        Command::Logs(args) => logs::run(&args, &mut std::io::stdout()).map(|()| ExitCode::SUCCESS),
+        Command::MockLlm(args) => in_runtime(async {
+            mock_llm::run(args, serve::stop_signal()).await.map(|()| ExitCode::SUCCESS)
+        }),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("dramatis: {error:#}");
@@ -37,8 +55,6 @@ pub fn main() -> ExitCode {
     })
 }
 
-fn in_runtime(
-    command: impl Future<Output = anyhow::Result<ExitCode>>,
-) -> anyhow::Result<ExitCode> {
+fn in_runtime(command: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(command)
 }

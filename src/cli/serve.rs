@@ -7,8 +7,9 @@ use anyhow::Context;
 use clap::Args;
 use tokio::net::TcpListener;
 
-use super::compose::{House, improvising_actor};
+use super::compose::{House, actor_with};
 use super::flags::SettingFlags;
+use crate::actor::Script;
 use crate::config::{LlmChoice, Settings, Sources};
 
 /// How to serve.
@@ -26,7 +27,7 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     let settings = read_settings(&args.flags)?;
     start_logging(&settings.log_level);
     let listener = listen(&settings).await?;
-    let house = House::build(&settings, improvising_actor())?;
+    let house = House::build(&settings, actor_with(Script::builtin()))?;
     announce(&settings, &listener)?;
     house.serve(listener, stop_signal()).await?;
     Ok(ExitCode::SUCCESS)
@@ -55,7 +56,7 @@ pub(super) fn start_logging(level: &str) {
 }
 
 /// Takes the address.
-pub(super) async fn listen(settings: &Settings) -> anyhow::Result<TcpListener> {
+async fn listen(settings: &Settings) -> anyhow::Result<TcpListener> {
     let address = (settings.host, settings.port);
     TcpListener::bind(address).await.with_context(|| {
         format!(

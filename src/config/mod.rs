@@ -40,15 +40,39 @@ const fn setting(name: &'static str, default: &'static str, help: &'static str) 
 
 /// All settings.
 pub const SETTINGS: &[Setting] = &[
-    setting("DRAMATIS_HOST", "127.0.0.1", "The address to listen on; beyond loopback a token is needed"),
+    setting(
+        "DRAMATIS_HOST",
+        "127.0.0.1",
+        "The address to listen on; beyond loopback a token is needed",
+    ),
     setting("DRAMATIS_PORT", "8000", "The port to listen on; 0: any free one"),
-    setting("DRAMATIS_TOKEN", "", "What games must present to be served; without one, loopback only"),
+    setting(
+        "DRAMATIS_TOKEN",
+        "",
+        "What games must present to be served; without one, loopback only",
+    ),
     setting("DRAMATIS_DATA", "data", "The folder of the database"),
     setting("DRAMATIS_LOGS", "logs", "The folder of conversation logs and transcripts"),
-    setting("DRAMATIS_STATE_TIMEOUT_MS", "2000", "How long a game may take to report an agent's state"),
-    setting("DRAMATIS_RESULT_TIMEOUT_MS", "15000", "How long an agent counts as speaking after its turn, at the least"),
-    setting("DRAMATIS_FIRST_TOKEN_TIMEOUT_MS", "30000", "How long a model may take to its first piece, all attempts together"),
-    setting("DRAMATIS_SILENCE_TIMEOUT_MS", "20000", "How long a model may be silent after its first piece"),
+    setting(
+        "DRAMATIS_STATE_TIMEOUT_MS",
+        "2000",
+        "How long a game may take to report an agent's state",
+    ),
+    setting(
+        "DRAMATIS_RESULT_TIMEOUT_MS",
+        "15000",
+        "How long an agent counts as speaking after its turn, at the least",
+    ),
+    setting(
+        "DRAMATIS_FIRST_TOKEN_TIMEOUT_MS",
+        "30000",
+        "How long a model may take to its first piece, all attempts together",
+    ),
+    setting(
+        "DRAMATIS_SILENCE_TIMEOUT_MS",
+        "20000",
+        "How long a model may be silent after its first piece",
+    ),
     setting("DRAMATIS_TURN_TIMEOUT_MS", "120000", "How long a reply may take as a whole"),
     setting("DRAMATIS_HELLO_TIMEOUT_MS", "10000", "How long a game may take to present its token"),
     setting("DRAMATIS_PING_TIMEOUT_MS", "60000", "How long a connection may give no sign of life"),
@@ -56,7 +80,11 @@ pub const SETTINGS: &[Setting] = &[
     setting("DRAMATIS_MAX_AGENTS", "1024", "Most agents that one connection speaks for"),
     setting("DRAMATIS_MAX_WAITING", "16", "Most events that wait for one agent"),
     setting("DRAMATIS_MAX_MESSAGE_BYTES", "1048576", "Longest message of a game"),
-    setting("OPENAI_API_KEY", "", "The key of the model's endpoint; without one and without a base URL the built-in actor plays"),
+    setting(
+        "OPENAI_API_KEY",
+        "",
+        "The key of the model's endpoint; without one and without a base URL the built-in actor plays",
+    ),
     Setting {
         name: "OPENAI_API_BASE",
         also: &["OPENAI_BASE_URL"],
@@ -70,5 +98,9 @@ pub const SETTINGS: &[Setting] = &[
         help: "The model, as the endpoint names it",
     },
     setting("ACTIVE_STREAM_LLM_MODEL", "", "The model of game turns, where it is another"),
-    setting("GAME_AGENT_LOG_LEVEL", "INFO", "ERROR, WARN, INFO, DEBUG, TRACE, or a filter as in dramatis=debug"),
+    setting(
+        "GAME_AGENT_LOG_LEVEL",
+        "INFO",
+        "ERROR, WARN, INFO, DEBUG, TRACE, or a filter as in dramatis=debug",
+    ),
 ];

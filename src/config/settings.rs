@@ -99,7 +99,8 @@ impl Settings {
             max_connections: read.count("DRAMATIS_MAX_CONNECTIONS", most.clone())?,
             max_agents: read.count("DRAMATIS_MAX_AGENTS", most)?,
             max_waiting: read.count("DRAMATIS_MAX_WAITING", 1..=1_000)?,
-            max_message_bytes: read.count("DRAMATIS_MAX_MESSAGE_BYTES", 1_024..=64 * 1024 * 1024)?,
+            max_message_bytes: read
+                .count("DRAMATIS_MAX_MESSAGE_BYTES", 1_024..=64 * 1024 * 1024)?,
             llm: read.llm()?,
             log_level: read.text("GAME_AGENT_LOG_LEVEL"),
         };
@@ -128,7 +129,10 @@ impl Reader<'_> {
     fn set(&self, name: &'static str) -> Option<String> {
         let setting = SETTINGS.iter().find(|setting| setting.name == name)?;
         let names = std::iter::once(name).chain(setting.also.iter().copied());
-        names.filter_map(self.look_up).map(|value| value.trim().to_owned()).find(|value| !value.is_empty())
+        names
+            .filter_map(self.look_up)
+            .map(|value| value.trim().to_owned())
+            .find(|value| !value.is_empty())
     }
 
     fn text(&self, name: &'static str) -> String {
@@ -174,7 +178,11 @@ impl Reader<'_> {
         }
         let base_url = self.text("OPENAI_API_BASE");
         if !base_url.starts_with("http://") && !base_url.starts_with("https://") {
-            return Err(wrong("OPENAI_API_BASE", base_url, "an address that begins with http:// or https://"));
+            return Err(wrong(
+                "OPENAI_API_BASE",
+                base_url,
+                "an address that begins with http:// or https://",
+            ));
         }
         let model = self.set("ACTIVE_STREAM_LLM_MODEL").unwrap_or_else(|| self.text("LLM_MODEL"));
         Ok(LlmChoice::Endpoint { base_url, key, model })

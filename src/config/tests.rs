@@ -27,11 +27,8 @@ fn a_key_or_a_base_url_chooses_the_endpoint() {
     assert_eq!((base_url.as_str(), has_key), ("https://openrouter.ai/api/v1", true));
     let local = of(&[("OPENAI_BASE_URL", "http://127.0.0.1:1/v1"), ("MODEL_NAME", "llama")]);
     assert_eq!(local, ("http://127.0.0.1:1/v1".to_owned(), false, "llama".to_owned()));
-    let of_turns = of(&[
-        ("OPENAI_API_KEY", "k"),
-        ("LLM_MODEL", "chat"),
-        ("ACTIVE_STREAM_LLM_MODEL", "game"),
-    ]);
+    let of_turns =
+        of(&[("OPENAI_API_KEY", "k"), ("LLM_MODEL", "chat"), ("ACTIVE_STREAM_LLM_MODEL", "game")]);
     assert_eq!(of_turns.2, "game");
 }
 

@@ -95,7 +95,7 @@ impl TagDef {
 }
 
 /// The tags of one character. Names are unique without regard to case.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Vocabulary {
     tags: Vec<TagDef>,
     names: Names,

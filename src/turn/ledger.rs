@@ -58,7 +58,8 @@ impl Ledger {
             tag.text.truncate(reached.bytes);
             tag.complete &= reached.closed;
             let length = tag.text.len();
-            tag.children.retain(|(child, _)| usize::try_from(*child).is_ok_and(|id| id < handed_over));
+            tag.children
+                .retain(|(child, _)| usize::try_from(*child).is_ok_and(|id| id < handed_over));
             for (_, at) in &mut tag.children {
                 *at = (*at).min(length);
             }

@@ -5,8 +5,6 @@
 //! epoch and passed over. The tasks are this module's: it waits for them when the server goes down.
 
 mod session;
-#[cfg(test)]
-mod tests;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -88,7 +88,9 @@ impl Checker {
                 must!(open.tag_id as usize == turn.tags.len(), "tags are not numbered in a row");
                 must!(
                     open.parent_id == turn.open.last().copied(),
-                    "tag {} of {} does not stand where it says", open.tag_id, open.turn_id
+                    "tag {} of {} does not stand where it says",
+                    open.tag_id,
+                    open.turn_id
                 );
                 turn.open.push(open.tag_id);
                 let is_tool = open.kind == dramatis_protocol::TagKind::Tool;
@@ -161,7 +163,10 @@ pub fn check_request(request: &Request, refused: &BTreeSet<String>) -> Check {
     for message in messages.iter().skip(1).filter(|message| message.role != Role::Tool) {
         must!(message.role == expected, "{:?} where {expected:?} belongs", message.role);
         expected = if expected == Role::User { Role::Assistant } else { Role::User };
-        must!(!message.content.trim().is_empty() || !message.tool_calls.is_empty(), "an empty message");
+        must!(
+            !message.content.trim().is_empty() || !message.tool_calls.is_empty(),
+            "an empty message"
+        );
     }
     for message in messages.iter() {
         let bad: Vec<_> =

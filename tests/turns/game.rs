@@ -47,9 +47,24 @@ pub enum Move {
 
 /// What a model may write; `#` becomes a word that was never used before.
 const FRAGMENTS: &[&str] = &[
-    "<speech>", "# ", "# # ", "</speech>", "<action name=\"wave\">", "</action>", "<vow>", "</vow>",
-    "<give item=\"key\"/>", "<think>hush</think>", "<emotion name=joy/>", "<", "&amp; #", "<b>#</b>",
-    "<speech>#</speech>", "<speech>#<emotion name=joy/> # </speech>", "\n\n", "<speech># # # # #",
+    "<speech>",
+    "# ",
+    "# # ",
+    "</speech>",
+    "<action name=\"wave\">",
+    "</action>",
+    "<vow>",
+    "</vow>",
+    "<give item=\"key\"/>",
+    "<think>hush</think>",
+    "<emotion name=joy/>",
+    "<",
+    "&amp; #",
+    "<b>#</b>",
+    "<speech>#</speech>",
+    "<speech>#<emotion name=joy/> # </speech>",
+    "\n\n",
+    "<speech># # # # #",
 ];
 
 pub fn moves() -> impl Strategy<Value = Vec<Move>> {
@@ -135,8 +150,7 @@ impl Play {
     pub async fn begin() -> Self {
         let puppet = Arc::new(Puppet::default());
         let far = Duration::from_secs(1_000_000);
-        let limits =
-            Limits { first_token: far, silence: far, reply: far, ..Limits::default() };
+        let limits = Limits { first_token: far, silence: far, reply: far, ..Limits::default() };
         let settings = LlmSettings { default: None, limits };
         let llm = Llm::new(settings, puppet.clone()).unwrap();
         let store = Store::in_memory().unwrap();
@@ -339,7 +353,8 @@ impl Play {
                 _ => (Outcome::Done, Some(u64::MAX)),
             };
             let shown = shown_part(&tag.text, outcome, presented_chars);
-            refused.extend(words(&tag.text).into_iter().filter(|word| !words(&shown).contains(word)));
+            refused
+                .extend(words(&tag.text).into_iter().filter(|word| !words(&shown).contains(word)));
             tags.push(TagOutcome { tag_id, outcome, presented_chars, detail: None });
         }
         for (tag_id, tag) in (0_u32..).zip(&turn.tags) {

@@ -6,14 +6,22 @@ mod summary;
 mod theatre;
 
 use std::io::{IsTerminal as _, Write};
+use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::Args;
 use dramatis_protocol::Hello;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
 
 use crate::simulation::{Game, Pace, PlayOptions, Report, Scenario};
 
-pub use summary::connect_help;
+use super::compose::{House, SCRIPTED_MODEL, actor_with};
+use super::flags::SettingFlags;
+use super::serve;
+use crate::actor::Script;
+use crate::config::Settings;
+use summary::connect_help;
 use theatre::Theatre;
 
 /// The scene of the demo.
@@ -27,9 +35,9 @@ pub struct DemoArgs {
     /// Ends after the scene instead of serving on.
     #[arg(long)]
     pub once: bool,
-    /// The port to serve on; 0 takes a free one.
-    #[arg(long, default_value_t = 8000)]
-    pub port: u16,
+    /// The port to serve on; without it 8000, or a free one where that is taken
+    #[arg(long)]
+    pub port: Option<u16>,
     /// Plays several times faster than one would read.
     #[arg(long)]
     pub fast: bool,
@@ -73,6 +81,56 @@ impl DemoArgs {
 /// `NO_COLOR` counts unless it is empty (no-color.org), and colours are for terminals.
 fn wants_color(no_color: Option<&str>, is_terminal: bool) -> bool {
     is_terminal && no_color.is_none_or(str::is_empty)
+}
+
+/// Plays the scene on a server of its own, then serves on; or on a server that runs already.
+///
+/// # Errors
+/// If the settings can't be used, or the scene can't be played.
+pub async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
+    let settings = serve::read_settings(&SettingFlags::default())?;
+    serve::start_logging("dramatis=warn");
+    let mut options = args.options();
+    options.token = settings.token.as_ref().map(|token| token.reveal().to_owned());
+    if let Some(url) = &args.url {
+        play(url, &options).await?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    options.model.get_or_insert_with(|| SCRIPTED_MODEL.to_owned());
+    let listener = listen(&settings, args.port).await?;
+    let address = listener.local_addr()?;
+    let script = Script::parse(SCRIPT, "tavern.script.yaml")?;
+    let house = House::build_anyhow(&settings, actor_with(script))?;
+    let (stop, stopped) = oneshot::channel::<()>();
+    let serving = house.serve(listener, async {
+        let _ = stopped.await;
+    });
+    let url = format!("ws://{address}/ws");
+    let evening = async {
+        let played = tokio::select! {
+            played = play(&url, &options) => played.map(|_| ()),
+            () = serve::stop_signal() => Ok(()),
+        };
+        if played.is_ok() && !args.once {
+            print!("{}", connect_help(&address.to_string()));
+            serve::stop_signal().await;
+        }
+        drop(stop);
+        played
+    };
+    let (served, played) = tokio::join!(serving, evening);
+    played.and(served).map(|()| ExitCode::SUCCESS)
+}
+
+/// Takes the port that was asked for, or the usual one, or any.
+async fn listen(settings: &Settings, port: Option<u16>) -> anyhow::Result<TcpListener> {
+    let usual = TcpListener::bind((settings.host, port.unwrap_or(settings.port))).await;
+    match (usual, port) {
+        (Err(_), None) => Ok(TcpListener::bind((settings.host, 0)).await?),
+        (usual, _) => usual.with_context(|| {
+            format!("can't listen on port {}: choose another with --port", port.unwrap_or_default())
+        }),
+    }
 }
 
 /// Plays the scene on the server at `url` and shows it on standard output.

@@ -46,8 +46,10 @@ pub(super) async fn read_all(reader: &mut Reader<'_>, stream: &mut SplitStream<W
                 None => return,
             },
             Err(_) if reader.authorized => return,
-            Err(_) => Err(reader.refuse("no token came: send it in hello, in the Authorization \
-                                         header or as ?token=")),
+            Err(_) => Err(reader.refuse(
+                "no token came: send it in hello, in the Authorization \
+                                         header or as ?token=",
+            )),
         };
         if let Err(Over) = outcome {
             // The writing half ends the connection once everything is sent.
@@ -125,7 +127,9 @@ impl<'a> Reader<'a> {
                 self.outbox.close(Closing::NOT_UTF8);
                 return Err(Over);
             }
-            Err(_) if !self.authorized => return Err(self.refuse("the first message must be hello with the token")),
+            Err(_) if !self.authorized => {
+                return Err(self.refuse("the first message must be hello with the token"));
+            }
             Err(error) => {
                 self.fail(error.into_message());
                 return Ok(());
@@ -152,7 +156,8 @@ impl<'a> Reader<'a> {
             }
             ClientMessage::AgentStateSnapshot(snapshot) => {
                 let agent_id = snapshot.agent_id.clone();
-                self.deliver(&agent_id, AgentMessage::Snapshot(Box::new(snapshot)), message_id).await;
+                self.deliver(&agent_id, AgentMessage::Snapshot(Box::new(snapshot)), message_id)
+                    .await;
             }
             ClientMessage::AgentTurnResult(result) => {
                 let agent_id = result.agent_id.clone();
@@ -160,7 +165,8 @@ impl<'a> Reader<'a> {
             }
             ClientMessage::ToolResults(results) => {
                 let agent_id = results.agent_id.clone();
-                self.deliver(&agent_id, AgentMessage::ToolResults(Box::new(results)), message_id).await;
+                self.deliver(&agent_id, AgentMessage::ToolResults(Box::new(results)), message_id)
+                    .await;
             }
             ClientMessage::CancelTurn(cancel) => {
                 let agent_id = cancel.agent_id.clone();
@@ -181,8 +187,11 @@ impl<'a> Reader<'a> {
             return Ok(());
         }
         self.greeted = true;
-        if let Some(version) = hello.protocol.as_ref().filter(|version| **version != PROTOCOL_VERSION) {
-            let message = format!("this server speaks protocol {PROTOCOL_VERSION}, not {version:.100}");
+        if let Some(version) =
+            hello.protocol.as_ref().filter(|version| **version != PROTOCOL_VERSION)
+        {
+            let message =
+                format!("this server speaks protocol {PROTOCOL_VERSION}, not {version:.100}");
             self.complain(&message, Some("protocol"), message_id.clone());
         }
         if let Some(game) = &hello.game {

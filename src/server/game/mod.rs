@@ -46,7 +46,9 @@ pub(super) async fn upgrade(
         None => upgrade,
     };
     let admission = match doors.places.clone().try_acquire_owned() {
-        Ok(place) => Admission::Seated { place, authorized: presented(&doors.access, &headers, &query) },
+        Ok(place) => {
+            Admission::Seated { place, authorized: presented(&doors.access, &headers, &query) }
+        }
         Err(_) => Admission::Full,
     };
     let tracked = doors.connections.token();
@@ -57,7 +59,11 @@ pub(super) async fn upgrade(
 }
 
 /// Whether the token came with the handshake: `Some(false)` for a wrong one, `None` for none.
-fn presented(access: &Access, headers: &HeaderMap, query: &HashMap<String, String>) -> Option<bool> {
+fn presented(
+    access: &Access,
+    headers: &HeaderMap,
+    query: &HashMap<String, String>,
+) -> Option<bool> {
     let token = access.token.as_ref()?;
     let header = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
     let bearer = header.map(|value| value.strip_prefix("Bearer ").unwrap_or(value).trim());

@@ -48,7 +48,9 @@ impl NativeCalls {
             self.end_of_reply();
             self.open.push(Call { index: piece.index, ..Call::default() });
         }
-        let Some(call) = self.open.iter_mut().find(|call| call.index == piece.index) else { return };
+        let Some(call) = self.open.iter_mut().find(|call| call.index == piece.index) else {
+            return;
+        };
         if let Some(id) = piece.id.as_ref().filter(|id| !id.is_empty()) {
             call.id.clone_from(id);
         }

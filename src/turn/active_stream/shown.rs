@@ -96,9 +96,13 @@ impl Shown {
         let Ok(Value::Object(arguments)) = serde_json::from_str(call.arguments_text()) else {
             return false;
         };
-        let attributes: Map<String, Value> =
-            arguments.iter().filter_map(|(name, value)| Some((name.clone(), scalar(value)?))).collect();
-        let size = |map: &Map<String, Value>| serde_json::to_string(map).map_or(usize::MAX, |json| json.len());
+        let attributes: Map<String, Value> = arguments
+            .iter()
+            .filter_map(|(name, value)| Some((name.clone(), scalar(value)?)))
+            .collect();
+        let size = |map: &Map<String, Value>| {
+            serde_json::to_string(map).map_or(usize::MAX, |json| json.len())
+        };
         if size(&arguments).saturating_add(size(&attributes)) > MAX_FRAME_BYTES - FRAME_RESERVE {
             return false;
         }

@@ -55,7 +55,9 @@ impl Memory {
     pub fn take_input(&mut self, events: &[Event]) -> Vec<Observation> {
         let mut input = std::mem::take(&mut self.pending);
         let events = events.iter();
-        input.extend(events.map(|event| (event.order, Observation::Event(event.occurrence.clone()))));
+        input.extend(
+            events.map(|event| (event.order, Observation::Event(event.occurrence.clone()))),
+        );
         input.sort_by_key(|(order, _)| *order);
         input.into_iter().map(|(_, observation)| observation).collect()
     }

@@ -172,7 +172,8 @@ impl Agent {
 
     /// What a turn of this agent showed; if there is no such turn, the game is told so.
     async fn tags_of(&mut self, turn_id: &Id, message_id: Option<&Id>) -> Option<Vec<LedgerTag>> {
-        if let Some(running) = self.running.as_ref().filter(|running| running.turn_id() == turn_id) {
+        if let Some(running) = self.running.as_ref().filter(|running| running.turn_id() == turn_id)
+        {
             return Some(running.tags().to_vec());
         }
         if let Some(turn) = self.memory.turn(turn_id) {
@@ -217,7 +218,8 @@ impl Agent {
         match done.outcome {
             Ok(()) => self.send(ServerMessage::Stored(Stored { in_reply_to, turn_id })),
             Err(_) => {
-                let message = "this could not be stored (see the server's log): send it again later";
+                let message =
+                    "this could not be stored (see the server's log): send it again later";
                 let mut error = ErrorMessage::new(ErrorCode::Internal, message);
                 error.in_reply_to = Some(in_reply_to);
                 error.turn_id = Some(turn_id);

@@ -10,8 +10,6 @@ mod logging;
 mod memory;
 mod messages;
 mod running;
-#[cfg(test)]
-mod tests;
 mod writes;
 
 use std::sync::Arc;
@@ -85,12 +83,7 @@ pub struct Agent {
 impl Agent {
     /// The agent as the store knows it.
     #[must_use]
-    pub fn new(
-        session_id: Id,
-        agent_id: Id,
-        services: Arc<Services>,
-        stored: StoredAgent,
-    ) -> Self {
+    pub fn new(session_id: Id, agent_id: Id, services: Arc<Services>, stored: StoredAgent) -> Self {
         let state = State::new(
             services.rules.clone(),
             services.ids.clone(),
@@ -269,9 +262,11 @@ impl Agent {
     }
 
     fn wake_at(&self) -> Millis {
-        let idle_timeout = u64::try_from(self.services.idle_timeout.as_millis()).unwrap_or(u64::MAX);
+        let idle_timeout =
+            u64::try_from(self.services.idle_timeout.as_millis()).unwrap_or(u64::MAX);
         let idle = self.last_activity.saturating_add(idle_timeout.max(1));
-        let idle = if self.is_at_rest() { idle } else { idle.max(self.now().saturating_add(1_000)) };
+        let idle =
+            if self.is_at_rest() { idle } else { idle.max(self.now().saturating_add(1_000)) };
         self.state.deadline().map_or(idle, |deadline| deadline.min(idle))
     }
 

@@ -96,7 +96,11 @@ impl Agent {
                 turn_id: start.turn_id.clone(),
                 vocabulary,
                 tools: generation.tools().to_vec(),
-                stray_text: start.state.stray_text.as_deref().map_or_else(Default::default, StrayText::from),
+                stray_text: start
+                    .state
+                    .stray_text
+                    .as_deref()
+                    .map_or_else(Default::default, StrayText::from),
                 starts_in_reasoning: false,
             },
             connected.outbox.clone(),
@@ -184,7 +188,11 @@ impl Agent {
             turn_id: running.start.turn_id.clone(),
             seq: 0,
             finish_reason: reason.clone(),
-            model: running.generation.answered_by().filter(|model| **model != running.model).cloned(),
+            model: running
+                .generation
+                .answered_by()
+                .filter(|model| **model != running.model)
+                .cloned(),
             usage: running.usage(),
             timings: timings.clone(),
             warnings: Default::default(),

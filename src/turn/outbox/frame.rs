@@ -148,7 +148,9 @@ impl Frame {
             Self::Started(started) => {
                 ServerMessage::AgentTurnStarted(AgentTurnStarted { seq, ..(**started).clone() })
             }
-            Self::Open(open) => ServerMessage::AgentTagOpen(AgentTagOpen { seq, ..(**open).clone() }),
+            Self::Open(open) => {
+                ServerMessage::AgentTagOpen(AgentTagOpen { seq, ..(**open).clone() })
+            }
             Self::Close(close) => {
                 ServerMessage::AgentTagClose(AgentTagClose { seq, ..(**close).clone() })
             }

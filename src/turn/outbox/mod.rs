@@ -14,15 +14,13 @@ mod tests;
 
 use std::collections::{HashMap, VecDeque};
 
-use dramatis_protocol::{
-    AgentTagClose, AgentTagOpen, AgentTurnStarted, Id, ServerMessage,
-};
+use dramatis_protocol::{AgentTagClose, AgentTagOpen, AgentTurnStarted, Id, ServerMessage};
 
 use account::Account;
 pub use account::{Delivered, Reached};
 pub use closing::Closing;
-use frame::{Chunk, Frame};
 pub use frame::TurnEndFrame;
+use frame::{Chunk, Frame};
 pub use handle::OutboxHandle;
 
 /// How much may wait, in bytes of text and a flat sum for each frame.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use dramatis_protocol::{AgentState, DropReason, Id, InterruptReason, Interrupt};
+use dramatis_protocol::{AgentState, DropReason, Id, Interrupt, InterruptReason};
 
 use super::super::clock::Millis;
 use super::event::{push_bounded, sort_waiting};
@@ -261,7 +261,8 @@ impl State {
         else {
             return;
         };
-        let follow_ups = if follow_up.is_some() { self.calls.follow_ups.saturating_add(1) } else { 0 };
+        let follow_ups =
+            if follow_up.is_some() { self.calls.follow_ups.saturating_add(1) } else { 0 };
         let this = FollowUp { turn_id: turn_id.clone(), event_id: event_id.clone(), priority };
         self.calls = Calls { turn: Some(this), follow_ups, ..Calls::default() };
         self.remember(&events);
@@ -366,7 +367,8 @@ impl State {
     fn follow_up_if_due(&mut self, now: Millis) {
         let at_rest = matches!(self.phase, Phase::Idle | Phase::Presenting { .. });
         let calls = &self.calls;
-        let complete = calls.ended && !calls.made.is_empty() && calls.made.is_subset(&calls.answered);
+        let complete =
+            calls.ended && !calls.made.is_empty() && calls.made.is_subset(&calls.answered);
         if !at_rest || !complete {
             return;
         }

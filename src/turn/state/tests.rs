@@ -170,7 +170,10 @@ fn a_newer_event_interrupts_unless_the_turn_is_more_important() {
     assert_eq!(play.event(1, "low", Now, -1), "");
     assert_eq!(play.event(2, "queued", Queue, 5), "");
     assert_eq!(play.event(3, "dropped", Drop, 5), "drop dropped Drop");
-    assert_eq!(play.event(4, "now", Now, 0), "cut turn-2 NewerEvent by now; ask state-3 for queued");
+    assert_eq!(
+        play.event(4, "now", Now, 0),
+        "cut turn-2 NewerEvent by now; ask state-3 for queued"
+    );
     assert_eq!(play.snapshot(5), "start turn-4 for queued [queued, low, now]");
 }
 
@@ -419,7 +422,10 @@ fn four_follow_ups_in_a_row_are_enough() {
     play.event(11, "newer", Now, 0);
     play.snapshot(11);
     play.finish(12, &[0]);
-    assert_eq!(play.answers(13, &format!("turn-{}", turn + 2), &[0]), format!("ask state-{} for newer", turn + 3));
+    assert_eq!(
+        play.answers(13, &format!("turn-{}", turn + 2), &[0]),
+        format!("ask state-{} for newer", turn + 3)
+    );
 }
 
 #[test]
