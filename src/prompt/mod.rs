@@ -115,8 +115,10 @@ pub fn build(prompt: &GamePrompt<'_>) -> Built {
         context_tokens: window::tokens(context.chars().count()),
         ..PromptReport::default()
     };
-    let fixed = system.chars().count() + context.chars().count();
-    let room = (prompt.limits.tokens * window::CHARS_PER_TOKEN).saturating_sub(fixed);
+    // The line ends around the context, and the sentence that stands where nothing else does.
+    let around = sentences::GOES_ON.chars().count() + 3;
+    let fixed = system.chars().count() + context.chars().count() + around;
+    let room = prompt.limits.tokens.saturating_mul(window::CHARS_PER_TOKEN).saturating_sub(fixed);
     let (turns, input) = fitting(prompt, room, &mut report);
     report.turns_shown = turns.len();
     let messages = messages::assemble(system, &context, turns, &input, prompt.follow_up);

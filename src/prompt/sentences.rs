@@ -32,7 +32,7 @@ pub const TRUTH: &str = "true or false";
 pub const ONE_OF: &str = "one of";
 
 pub const EXAMPLE_SPEECH: &str = "There you are. I had almost given up on you.";
-pub const EXAMPLE_ACTION: &str = "with a small nod";
+pub const EXAMPLE_ACTION: &str = "slowly, without looking up";
 pub const EXAMPLE_TOOL: &str = "what I need";
 pub const EXAMPLE_THOUGHT: &str = "They came back. Better than I expected.";
 

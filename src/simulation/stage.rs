@@ -23,7 +23,7 @@ impl Pace {
         Self { per_char: Duration::from_millis(30), per_action: Duration::from_millis(700) };
     /// As fast as one can still follow.
     pub const FAST: Self =
-        Self { per_char: Duration::from_millis(4), per_action: Duration::from_millis(90) };
+        Self { per_char: Duration::from_millis(8), per_action: Duration::from_millis(200) };
     /// Without waiting.
     pub const AT_ONCE: Self = Self { per_char: Duration::ZERO, per_action: Duration::ZERO };
 
@@ -133,7 +133,7 @@ pub enum StageEvent {
 }
 
 /// Whoever shows what happens.
-pub trait Presenter {
+pub trait Presenter: Send {
     /// Called for each thing as it is to be shown.
     fn show(&mut self, event: &StageEvent);
 }

@@ -150,7 +150,7 @@ pub async fn perform(
     scenario: &Scenario,
     url: &str,
     options: &DemoOptions,
-    out: &mut dyn Write,
+    out: &mut (dyn Write + Send),
 ) -> anyhow::Result<Report> {
     let hello = Hello {
         token: options.token.clone(),

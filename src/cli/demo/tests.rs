@@ -118,6 +118,13 @@ fn the_script_has_one_line_for_every_question_of_the_scene_and_no_other() {
 }
 
 #[test]
+fn a_demo_may_run_as_a_task_beside_its_server() {
+    fn is_send(_: &impl Send) {}
+    let options = DemoOptions::default();
+    is_send(&play("ws://127.0.0.1:1/ws", &options));
+}
+
+#[test]
 fn colours_are_for_terminals_that_want_them() {
     let check = |no_color, is_terminal, expected| {
         assert_eq!(wants_color(no_color, is_terminal), expected);

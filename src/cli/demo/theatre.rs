@@ -19,7 +19,7 @@ const RED: &str = "31";
 
 /// The terminal as a stage.
 pub(super) struct Theatre<'a> {
-    out: &'a mut dyn Write,
+    out: &'a mut (dyn Write + Send),
     color: bool,
     /// The characters' names, for their colours.
     cast: Vec<String>,
@@ -40,7 +40,7 @@ pub(super) struct Theatre<'a> {
 }
 
 impl<'a> Theatre<'a> {
-    pub fn new(out: &'a mut dyn Write, color: bool, scenario: &Scenario) -> Self {
+    pub fn new(out: &'a mut (dyn Write + Send), color: bool, scenario: &Scenario) -> Self {
         let cast: Vec<_> = scenario.agents.values().map(|agent| agent.name.clone()).collect();
         let player = scenario.player.name.clone().unwrap_or_default();
         let widths = cast.iter().chain([&player]).map(|name| name.chars().count());
