@@ -1,7 +1,7 @@
 //! The contract as JSON Schemas, made from the types.
 //!
 //! They describe the strict form that the specification shows: snake case, ids as text, nothing
-//! that means nothing. What else is read tolerantly (see [`crate::read`]) isn't in them. The files
+//! that means nothing. What else is read tolerantly (see [`mod@crate::read`]) isn't in them. The files
 //! in `protocol/schemas/` are written by the test that holds them against this module.
 
 use schemars::generate::SchemaSettings;

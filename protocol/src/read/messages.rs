@@ -3,9 +3,11 @@
 //! One function a type, in the order of the specification's tables. The agent's state, which
 //! two of them carry, is read next door.
 
+use std::collections::{BTreeMap, HashSet};
+
 use serde_json::Value;
 
-use super::fields::{Fields, Item, Reading, quote};
+use super::fields::{Fields, Item, Reading};
 use super::state;
 use super::values::{any, boolean, id, integer, name, one_of, text};
 use crate::Id;
@@ -42,7 +44,7 @@ pub(super) fn hello(f: &mut Fields<'_>) -> Reading<Hello> {
     Ok(hello)
 }
 
-fn resume_after<Turns: FromIterator<(Id, Id)>>(item: Item<'_>) -> Reading<Turns> {
+fn resume_after(item: Item<'_>) -> Reading<BTreeMap<Id, Id>> {
     let turns = item.entries(|agent_id, turn| {
         if agent_id.is_empty() || agent_id.len() > MAX_ID_BYTES {
             return Err(turn.fault("must stand under an agent's id of 1 to 256 bytes"));
@@ -57,9 +59,8 @@ pub(super) fn ping(f: &mut Fields<'_>) -> Reading<Ping> {
 }
 
 fn nonce(item: Item<'_>) -> Reading<Value> {
-    let value = item.value();
-    if value.to_string().len() > MAX_ID_BYTES {
-        return Err(item.fault(&format!("must be at most 256 bytes of JSON, not {}", quote(value))));
+    if item.value().to_string().len() > MAX_ID_BYTES {
+        return Err(item.wrong("at most 256 bytes of JSON"));
     }
     any(item)
 }
@@ -82,11 +83,9 @@ pub(super) fn interaction_event(f: &mut Fields<'_>) -> Reading<InteractionEvent>
 
 pub(super) fn notification_event(f: &mut Fields<'_>) -> Reading<NotificationEvent> {
     let mut agent_ids: Vec<Id> = f.get("agent_id", id)?.into_iter().collect();
-    for agent_id in f.get("agent_ids", |item| item.list(id))?.unwrap_or_default() {
-        if !agent_ids.contains(&agent_id) {
-            agent_ids.push(agent_id);
-        }
-    }
+    agent_ids.extend(f.get("agent_ids", |item| item.list(id))?.unwrap_or_default());
+    let mut named = HashSet::new();
+    agent_ids.retain(|agent_id| named.insert(agent_id.clone()));
     if agent_ids.is_empty() {
         return Err(
             f.fault("agent_ids", "is missing: name at least one agent there or in `agent_id`")

@@ -335,6 +335,7 @@ fn the_list_of_unknown_fields_has_an_end() {
     let mut sent = event(&json!({}));
     for n in 0..100 {
         sent[format!("field{n}{}", "x".repeat(200))] = json!(n);
+        sent["actor"][format!("field{n}")] = json!(n);
     }
     let unknown = read(&sent.to_string()).unwrap().unknown_fields;
     assert_eq!(unknown.len(), 32);
@@ -413,6 +414,7 @@ fn errors_name_what_they_answer() {
     check(&json!({}), None, None, None);
     check(&json!({"agent_id": 7.0}), Some("7"), None, None);
     check(&json!({"agent_id": true}), None, None, None);
+    check(&json!({"agent_id": null, "agentId": "a"}), Some("a"), None, None);
     check(&json!({"turnId": "t"}), None, Some("t"), Some("t"));
     check(&json!({"turn_id": "t", "request_id": "r"}), None, Some("t"), Some("r"));
     check(&json!({"turn_id": "t", "request_id": "r", "event_id": "e"}), None, Some("t"), Some("e"));
