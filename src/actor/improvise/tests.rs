@@ -213,6 +213,19 @@ fn what_was_noticed_is_mentioned() {
 }
 
 #[test]
+fn an_observation_becomes_a_sentence() {
+    for (seen, expected) in [
+        ("It has started to rain", "It has started to rain."),
+        ("Aldo: Good evening!", "Aldo said: “Good evening!”"),
+        ("Aldo: left", "Aldo left."),
+        ("door_opened", "Door opened."),
+        ("", ""),
+    ] {
+        assert_eq!(in_words(seen).unwrap_or_default(), expected);
+    }
+}
+
+#[test]
 fn tools_are_used_when_they_are_asked_for() {
     let check = |text: &str, expected: Option<&str>| {
         let tags = check_markup(&reply(&cue(Some(text))), &vocabulary());
