@@ -81,7 +81,7 @@ fn in_words(seen: &str) -> Option<String> {
         Some((who, what)) if named(who) => (Some(who), what.trim()),
         _ => (None, seen.trim()),
     };
-    let happened = !what.contains(char::is_whitespace);
+    let happened = !what.contains(|c: char| c.is_whitespace() || c.is_uppercase() || c == '!');
     let what = if happened { what.replace(['_', '-'], " ") } else { what.to_owned() };
     let ends = if what.ends_with(['.', '!', '?']) { "" } else { "." };
     let first = what.chars().next()?;
@@ -125,6 +125,10 @@ impl<'a> Scene<'a> {
             }
             Mood::Question => sentences = self.knowledge(sentences, &facts, &asked),
             Mood::Greeting | Mood::Farewell | Mood::Thanks | Mood::Threat => {}
+            Mood::Happening => {
+                let what = self.cue.text.as_ref().or(self.cue.event_type.as_ref());
+                sentences.extend(what.and_then(|what| in_words(what)));
+            }
             _ => sentences.extend(facts::about(&facts, &asked).map(|fact| fact.sentence.clone())),
         }
         let noticed = self.noticed();

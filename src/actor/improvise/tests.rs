@@ -154,6 +154,18 @@ fn every_reply_uses_the_agents_own_tags_and_no_others() {
     }
 }
 
+proptest::proptest! {
+    #[test]
+    fn whatever_is_said_the_markup_is_sound(text: String, speaker: String, seen: String) {
+        let cue = Cue {
+            speaker: Some(speaker),
+            observations: vec![seen],
+            ..cue(Some(&format!("{text}, serve it!")))
+        };
+        check_markup(&reply(&cue), cue.vocabulary.tags());
+    }
+}
+
 #[test]
 fn any_subset_of_a_vocabulary_will_do() {
     let all = vocabulary();
@@ -218,6 +230,7 @@ fn an_observation_becomes_a_sentence() {
         ("It has started to rain", "It has started to rain."),
         ("Aldo: Good evening!", "Aldo said: “Good evening!”"),
         ("Aldo: left", "Aldo left."),
+        ("Aldo: Stop", "Aldo said: “Stop.”"),
         ("door_opened", "Door opened."),
         ("", ""),
     ] {
