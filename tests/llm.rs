@@ -3,13 +3,16 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can't be set up has failed")]
 
+use std::collections::HashSet;
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
@@ -371,6 +374,35 @@ async fn a_connection_that_breaks_before_the_first_piece_is_tried_again() {
     let got = ask(&server.base, "Hello").await;
     assert_eq!((got.text.as_str(), got.end.as_str()), ("a", "unknown"));
     assert_eq!(count.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
+async fn a_connection_is_used_again_after_a_whole_reply() {
+    let ports = Arc::new(Mutex::new(HashSet::new()));
+    let seen = Arc::clone(&ports);
+    let app = Router::new().route(
+        "/v1/chat/completions",
+        post(async move |ConnectInfo(peer): ConnectInfo<SocketAddr>| {
+            seen.lock().unwrap().insert(peer.port());
+            let chunk = "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n";
+            // The end of the body comes on its own, a moment after the last piece.
+            let pieces = stream::iter([chunk, "data: [DONE]\n\n"]).chain(stream::once(async {
+                for _ in 0..20 {
+                    tokio::task::yield_now().await;
+                }
+                ""
+            }));
+            let body = Body::from_stream(pieces.map(Ok::<_, Infallible>));
+            ([(header::CONTENT_TYPE, "text/event-stream")], body).into_response()
+        }),
+    );
+    let app = app.into_make_service_with_connect_info::<SocketAddr>();
+    let server = served(async move |listener| axum::serve(listener, app).await.unwrap()).await;
+    let client = client(&server.base, None);
+    for _ in 0..5 {
+        assert_eq!(put_together(client.stream(request("Hello")).collect().await).text, "a");
+    }
+    assert_eq!(ports.lock().unwrap().len(), 1);
 }
 
 #[tokio::test]

@@ -95,4 +95,13 @@ mod tests {
         let error = Cli::try_parse_from(["x", "--fault", "nonsense"]).err().unwrap().to_string();
         assert!(error.contains("stall-midway"), "{error}");
     }
+
+    #[tokio::test]
+    async fn it_listens_until_the_shutdown_and_names_a_script_that_it_cant_read() {
+        let args = ["x", "--port", "0", "--ready-json"];
+        run(Cli::parse_from(args).args, std::future::ready(())).await.unwrap();
+        let args = ["x", "--port", "0", "--script", "no/such.yaml"];
+        let error = run(Cli::parse_from(args).args, std::future::pending()).await.unwrap_err();
+        assert!(error.to_string().contains("no/such.yaml"), "{error}");
+    }
 }

@@ -73,6 +73,25 @@ pub(super) fn plain_answer(answer: &ToolAnswer) -> String {
     text.chars().take(ANSWER_CHARS).collect()
 }
 
+/// An observation as a sentence: `Aldo: Hello` was said, `Aldo: door_opened` and `door_opened`
+/// happened.
+fn in_words(seen: &str) -> Option<String> {
+    let named = |who: &str| who.split_whitespace().count() <= 3 && !who.contains(['.', '"']);
+    let (who, what) = match seen.trim().split_once(": ") {
+        Some((who, what)) if named(who) => (Some(who), what.trim()),
+        _ => (None, seen.trim()),
+    };
+    let happened = !what.contains(|c: char| c.is_whitespace() || c.is_uppercase() || c == '!');
+    let what = if happened { what.replace(['_', '-'], " ") } else { what.to_owned() };
+    let ends = if what.ends_with(['.', '!', '?']) { "" } else { "." };
+    let first = what.chars().next()?;
+    Some(match who {
+        Some(who) if happened => format!("{who} {what}{ends}"),
+        Some(who) => format!("{who} said: “{what}{ends}”"),
+        None => first.to_uppercase().chain(what.chars().skip(1)).chain(ends.chars()).collect(),
+    })
+}
+
 fn plain_value(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
@@ -97,15 +116,19 @@ impl<'a> Scene<'a> {
     /// A reply to what was said or happened: opening, answer, what was noticed, closing.
     fn answer(&self) -> String {
         let facts = facts::facts(self.cue);
-        let mut sentences = vec![self.pick("opening", phrases::openings(self.mood))];
         let asked = key_words(self.cue.text.as_deref().unwrap_or_default());
+        let mut sentences = vec![self.pick("opening", phrases::openings(self.mood))];
         match self.mood {
             Mood::Question if self.asks_for_name() => {
                 sentences = vec![format!("I am {}.", self.cue.name)];
                 sentences.extend(facts.first().map(|fact| fact.sentence.clone()));
             }
-            Mood::Question => sentences.extend(self.knowledge(&facts, &asked)),
+            Mood::Question => sentences = self.knowledge(sentences, &facts, &asked),
             Mood::Greeting | Mood::Farewell | Mood::Thanks | Mood::Threat => {}
+            Mood::Happening => {
+                let what = self.cue.text.as_ref().or(self.cue.event_type.as_ref());
+                sentences.extend(what.and_then(|what| in_words(what)));
+            }
             _ => sentences.extend(facts::about(&facts, &asked).map(|fact| fact.sentence.clone())),
         }
         let noticed = self.noticed();
@@ -124,9 +147,11 @@ impl<'a> Scene<'a> {
         (has("who") && has("you")) || (has("your") && has("name"))
     }
 
-    fn knowledge(&self, facts: &[Fact], asked: &[String]) -> Vec<String> {
+    /// What the dossier says of it, after the opening; else that it says nothing.
+    fn knowledge(&self, mut opening: Vec<String>, facts: &[Fact], asked: &[String]) -> Vec<String> {
         if let Some(fact) = facts::about(facts, asked) {
-            return vec![fact.sentence.clone()];
+            opening.push(fact.sentence.clone());
+            return opening;
         }
         let mut sentences = vec![self.pick("no answer", phrases::NO_ANSWER)];
         if let Some(fact) = self.seed.pick("by the way", facts) {
@@ -136,12 +161,10 @@ impl<'a> Scene<'a> {
         sentences
     }
 
-    /// The newest thing that was noticed, as it was told.
+    /// The newest thing that was noticed.
     fn noticed(&self) -> Option<String> {
-        let seen = self.cue.observations.last()?.trim();
-        let ends = seen.ends_with(['.', '!', '?']);
-        let seen = if ends { seen.to_owned() } else { format!("{seen}.") };
-        (seen.len() > 1).then(|| format!("{} {seen}", self.pick("noticed", phrases::NOTICED)))
+        let seen = self.cue.observations.last().and_then(|seen| in_words(seen))?;
+        Some(format!("{} {seen}", self.pick("noticed", phrases::NOTICED)))
     }
 
     /// Before a tool does its work.

@@ -25,32 +25,19 @@ const THREAT: &[&str] = &[
     "kill",
     "die",
     "attack",
-    "attacks",
-    "attacked",
     "stab",
     "fight",
-    "sword",
-    "robbery",
     "hurt",
     "threat",
     "threaten",
-    "damage",
-    "damaged",
-    "hit",
-    "shot",
-    "explosion",
-    "gunfire",
-    "combat",
     "surrender",
     "coward",
     "idiot",
-    "fool",
     "liar",
 ];
-const FAREWELL: &[&str] =
-    &["goodbye", "bye", "farewell", "leaving", "leave", "left", "departed", "exit", "exited"];
+const FAREWELL: &[&str] = &["goodbye", "bye", "farewell", "leaving"];
 const GREETING: &[&str] = &["hello", "hi", "hey", "greetings", "hail", "welcome", "greeting"];
-const THANKS: &[&str] = &["thank", "thanks", "grateful", "appreciate", "cheers", "gift"];
+const THANKS: &[&str] = &["thank", "thanks", "grateful", "appreciate", "cheers"];
 const REQUEST: &[&str] = &[
     "please", "give", "show", "bring", "help", "open", "close", "sell", "buy", "serve", "pour",
     "follow", "take", "fetch", "lend", "need", "want", "order",
@@ -59,6 +46,25 @@ const QUESTION: &[&str] = &[
     "what", "who", "where", "when", "why", "how", "which", "whose", "is", "are", "do", "does",
     "did", "can", "could", "will", "would", "have", "has", "tell", "any",
 ];
+
+/// The same in the types of events, which are words of the game and not of its people.
+const ALARM: &[&str] = &[
+    "attack",
+    "attacks",
+    "attacked",
+    "damage",
+    "damaged",
+    "hit",
+    "shot",
+    "explosion",
+    "gunfire",
+    "combat",
+    "robbery",
+    "threat",
+    "threatened",
+];
+const DEPARTURE: &[&str] = &["leave", "leaves", "left", "departed", "exit", "exited", "farewell"];
+const GIFT: &[&str] = &["gift", "give", "gives", "given", "gave", "thanked"];
 const ARRIVAL: &[&str] = &[
     "enter",
     "enters",
@@ -82,7 +88,11 @@ impl Mood {
     /// The mood for a cue.
     pub fn of(cue: &Cue) -> Self {
         match cue.text.as_deref().filter(|text| !text.trim().is_empty()) {
-            Some(text) => Self::of_text(text),
+            Some(text) => match Self::of_text(text) {
+                // What nobody said has happened.
+                Self::Remark if cue.speaker.is_none() => Self::Happening,
+                mood => mood,
+            },
             None => Self::of_event(cue.event_type.as_deref().unwrap_or_default()),
         }
     }
@@ -114,13 +124,13 @@ impl Mood {
     fn of_event(event: &str) -> Self {
         let words = words(&event.replace(['_', '-', '.', ':'], " "));
         let has = |list: &[&str]| words.iter().any(|word| list.contains(&word.as_str()));
-        if has(THREAT) {
+        if has(ALARM) {
             Self::Threat
-        } else if has(FAREWELL) {
+        } else if has(DEPARTURE) {
             Self::Farewell
         } else if has(ARRIVAL) || has(GREETING) || words.is_empty() {
             Self::Arrival
-        } else if has(THANKS) || has(&["give", "given", "gave"]) {
+        } else if has(GIFT) {
             Self::Thanks
         } else {
             Self::Happening

@@ -53,26 +53,26 @@ pub fn openings(mood: Mood) -> &'static [&'static str] {
 
 /// When a question finds nothing in the dossier.
 pub const NO_ANSWER: &[&str] = &[
-    "I could not tell you that for certain.",
-    "That is more than I know.",
-    "There are wiser heads than mine for that.",
-    "I have heard nothing of it, and I hear a good deal.",
+    "I could not tell you that for certain, {speaker}.",
+    "That is more than I know, {speaker}.",
+    "There are wiser heads than mine for that, {speaker}.",
+    "I have heard nothing of it, {speaker}, and I hear a good deal.",
 ];
 
 /// Before a fact that was not asked for.
 pub const BY_THE_WAY: &[&str] = &[
-    "But I can tell you this much:",
-    "What I do know is this:",
-    "Since you are here, listen:",
-    "You may find this useful:",
+    "But I can tell you this much.",
+    "But something else I do know.",
+    "Since you are here, listen.",
+    "You may find this useful, though.",
 ];
 
 /// Before something that the agent noticed.
 pub const NOTICED: &[&str] = &[
-    "You will have noticed it too:",
+    "You will have noticed it too.",
     "And have you seen?",
-    "It has been on my mind:",
-    "One more thing:",
+    "It has been on my mind.",
+    "Did you notice?",
 ];
 
 /// The last sentence.

@@ -154,6 +154,18 @@ fn every_reply_uses_the_agents_own_tags_and_no_others() {
     }
 }
 
+proptest::proptest! {
+    #[test]
+    fn whatever_is_said_the_markup_is_sound(text: String, speaker: String, seen: String) {
+        let cue = Cue {
+            speaker: Some(speaker),
+            observations: vec![seen],
+            ..cue(Some(&format!("{text}, serve it!")))
+        };
+        check_markup(&reply(&cue), cue.vocabulary.tags());
+    }
+}
+
 #[test]
 fn any_subset_of_a_vocabulary_will_do() {
     let all = vocabulary();
@@ -209,6 +221,20 @@ fn what_was_noticed_is_mentioned() {
     for text in [Some("Hello!"), Some("What happened to the bridge?"), None] {
         let cue = Cue { observations: observations.clone(), ..cue(text) };
         assert!(spoken(&cue).contains("It has started to rain."), "{}", spoken(&cue));
+    }
+}
+
+#[test]
+fn an_observation_becomes_a_sentence() {
+    for (seen, expected) in [
+        ("It has started to rain", "It has started to rain."),
+        ("Aldo: Good evening!", "Aldo said: “Good evening!”"),
+        ("Aldo: left", "Aldo left."),
+        ("Aldo: Stop", "Aldo said: “Stop.”"),
+        ("door_opened", "Door opened."),
+        ("", ""),
+    ] {
+        assert_eq!(in_words(seen).unwrap_or_default(), expected);
     }
 }
 

@@ -3,6 +3,7 @@
 //! what the library leaves open: an error's status, an answer in plain JSON, the number of bytes
 //! (its own channel has no end), and whether a stream ended by `[DONE]` or by being cut.
 
+use std::collections::VecDeque;
 use std::error::Error;
 use std::future::Future;
 use std::io;
@@ -26,6 +27,13 @@ use crate::llm::settings::ProviderSettings;
 
 /// As much of an error's body is read.
 const ERROR_BODY_BYTES: usize = 64 * 1024;
+
+/// What the library takes for the end of a stream, without reading on.
+const DONE: &[u8] = b"data: [DONE]";
+
+/// So long the end of the body is waited for at `[DONE]`. Left unread, it would cost the connection:
+/// the next turn would begin with a handshake.
+const DRAIN: Duration = Duration::from_millis(50);
 
 /// What the bytes of one attempt tell beside the chunks.
 #[derive(Debug)]
@@ -149,7 +157,9 @@ fn watched<S>(body: S, tap: Arc<Tap>, limit: u64) -> impl Stream<Item = io::Resu
 where
     S: Stream<Item = reqwest::Result<Bytes>> + Send + 'static,
 {
-    let state = Watch { body: body.boxed(), tap, left: limit, open_line: false, over: false };
+    let body = body.fuse().boxed();
+    let held = VecDeque::new();
+    let state = Watch { body, tap, left: limit, held, open_line: false, over: false };
     stream::unfold(state, |mut watch| async move { Some((watch.next().await?, watch)) })
 }
 
@@ -157,6 +167,8 @@ struct Watch {
     body: stream::BoxStream<'static, reqwest::Result<Bytes>>,
     tap: Arc<Tap>,
     left: u64,
+    /// What was read ahead, in order.
+    held: VecDeque<Bytes>,
     /// The last byte could end an event whose empty line never came.
     open_line: bool,
     over: bool,
@@ -168,21 +180,14 @@ impl Watch {
             self.tap.ended.store(true, Ordering::Release);
             return None;
         }
+        if let Some(piece) = self.held.pop_front() {
+            return Some(self.up_to_done(piece).await);
+        }
         match self.body.next().await {
-            Some(Ok(piece)) => {
-                self.tap.pulse.beat();
-                self.left = match self.left.checked_sub(piece.len() as u64) {
-                    Some(left) => left,
-                    None => {
-                        self.tap.overflowed.store(true, Ordering::Release);
-                        return Some(Err(io::Error::other("the reply is too big")));
-                    }
-                };
-                if let Some(last) = piece.last() {
-                    self.open_line = matches!(last, b'\n' | b'\r' | b'}' | b']');
-                }
-                Some(Ok(piece))
-            }
+            Some(Ok(piece)) => match self.count(&piece) {
+                Ok(()) => Some(self.up_to_done(piece).await),
+                Err(error) => Some(Err(error)),
+            },
             Some(Err(error)) => Some(Err(io::Error::other(causes(&error.without_url())))),
             // The last event counts also where the empty line after it is missing.
             None if self.open_line => {
@@ -192,6 +197,40 @@ impl Watch {
             None => {
                 self.tap.ended.store(true, Ordering::Release);
                 None
+            }
+        }
+    }
+
+    fn count(&mut self, piece: &Bytes) -> io::Result<()> {
+        self.tap.pulse.beat();
+        if let Some(last) = piece.last() {
+            self.open_line = matches!(last, b'\n' | b'\r' | b'}' | b']');
+        }
+        match self.left.checked_sub(piece.len() as u64) {
+            Some(left) => self.left = left,
+            None => {
+                self.tap.overflowed.store(true, Ordering::Release);
+                return Err(io::Error::other("the reply is too big"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives a piece at once, but for a `[DONE]` in it, which waits for the end of the body.
+    async fn up_to_done(&mut self, mut piece: Bytes) -> io::Result<Bytes> {
+        match memchr::memmem::find(&piece, DONE) {
+            None => Ok(piece),
+            Some(0) => {
+                // If it was text after all, nothing is lost: what comes is kept.
+                if let Ok(Some(Ok(more))) = tokio::time::timeout(DRAIN, self.body.next()).await {
+                    self.count(&more)?;
+                    self.held.push_back(more);
+                }
+                Ok(piece)
+            }
+            Some(at) => {
+                self.held.push_front(piece.split_off(at));
+                Ok(piece)
             }
         }
     }
