@@ -20,7 +20,7 @@ pub fn vocabulary(system: &str) -> Vocabulary {
         tags = usual();
     }
     // An impossible name can't stand in a prompt of ours; with any other prompt the usual tags do.
-    Vocabulary::new(tags).or_else(|_| Vocabulary::new(usual())).unwrap_or_default()
+    Vocabulary::new(tags).unwrap_or_else(|_| Vocabulary::standard())
 }
 
 /// After `- <`: `name attribute="…">…</name>: said aloud; …. Description`.
