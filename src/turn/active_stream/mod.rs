@@ -167,6 +167,12 @@ impl ActiveStreamController {
         &self.warnings
     }
 
+    /// Whether the reply was read as beginning inside the model's reasoning.
+    #[must_use]
+    pub const fn starts_in_reasoning(&self) -> bool {
+        self.plan.starts_in_reasoning
+    }
+
     /// The tags, for keeping.
     #[must_use]
     pub fn into_tags(self) -> Vec<LedgerTag> {

@@ -217,7 +217,9 @@ proptest! {
     ) {
         let text = parts.concat();
         let mut whole = Stage::new(false);
-        whole.text(&text);
+        if !text.is_empty() {
+            whole.text(&text);
+        }
         let mut cut = Stage::new(false);
         let mut rest = text.chars();
         for length in cuts.iter().cycle() {

@@ -10,6 +10,7 @@ mod logging;
 mod memory;
 mod messages;
 mod running;
+mod turns;
 mod writes;
 
 use std::sync::Arc;

@@ -120,15 +120,14 @@ impl Writes {
             return;
         }
         let (write, promise) = job;
-        let ticket = match write.map(|write| self.store.try_submit(write)) {
-            Some(Err(write)) => {
-                self.backlog.push_back((Some(write), promise));
-                return;
-            }
-            Some(Ok(ticket)) => Some(ticket),
-            None => None,
+        let Some(write) = write else {
+            self.under_way.push_back(finish(None, promise));
+            return;
         };
-        self.under_way.push_back(finish(ticket, promise));
+        match self.store.try_submit(write) {
+            Ok(ticket) => self.under_way.push_back(finish(Some(ticket), promise)),
+            Err(write) => self.backlog.push_back((Some(write), promise)),
+        }
     }
 
     fn key(&self) -> (Id, Id) {

@@ -1,0 +1,214 @@
+//! An agent's turns, from the rules' word that one begins to what is kept of it.
+
+use std::sync::Arc;
+
+use dramatis_protocol::{AgentTurnStarted, Id, InterruptReason, Origin, Timings};
+use futures::FutureExt;
+
+use super::super::active_stream::{ActiveStreamController, StreamPlan};
+use super::super::ledger::Ledger;
+use super::super::state::{Ending, Input, Start};
+use super::running::{Running, next_step};
+use super::{Agent, Connected};
+use crate::generation::{Generation, GenerationPlan, Step};
+use crate::llm::{ErrorKind, LlmError};
+use crate::record::{Delta, Observation, PastTurn, TurnEnd};
+use crate::tags::{StrayText, Vocabulary};
+
+/// How many deltas that have already arrived are taken in one go.
+const STEPS_AT_ONCE: usize = 64;
+
+impl Agent {
+    /// Builds the prompt, tells the game that the turn begins, and asks the model.
+    pub(super) fn begin_turn(&mut self, start: Start) {
+        // Only a game's message begins a turn, so there is a connection.
+        let Some(Connected { outbox, .. }) = self.connection.clone() else { return };
+        let vocabulary = self.learn_vocabulary(&start.state).unwrap_or_else(|error| {
+            // Checked when the state came in; what an older server stored may still surprise.
+            tracing::warn!(agent = %self.agent_id, %error, "the stored vocabulary can't be used");
+            Arc::new(Vocabulary::standard())
+        });
+        let model =
+            start.state.model.clone().unwrap_or_else(|| self.services.default_model.clone());
+        let input = self.memory.take_input(&start.events);
+        let generation = self.prepare_request(&start, &vocabulary, &model, &input);
+        let turn = PastTurn {
+            turn_id: start.turn_id.clone(),
+            origin: self.origin_of(&start, &model),
+            event_ids: start.events.iter().map(|event| event.id.clone()).collect(),
+            input,
+            tags: Vec::new(),
+            end: None,
+            result: None,
+        };
+        outbox.with(|outbox| outbox.start(self.announcement(&start, &turn, &model)));
+        let plan = self.stream_plan(&start, vocabulary, &generation);
+        let mut stream = ActiveStreamController::new(plan, outbox);
+        stream.count("stale_state", u64::from(start.stale));
+        self.log_turn_started(&turn, &model, &generation);
+        self.running = Some(Running {
+            agent_id: self.agent_id.clone(),
+            origin: turn.origin,
+            timings: self.timings_so_far(&start, &generation),
+            started_at: self.services.clock.wall(),
+            start,
+            model,
+            generation,
+            stream,
+        });
+        self.memory.push(turn.clone());
+        self.writes.turn_started(turn);
+    }
+
+    fn prepare_request(
+        &mut self,
+        start: &Start,
+        vocabulary: &Arc<Vocabulary>,
+        model: &str,
+        input: &[Observation],
+    ) -> Generation {
+        self.services.generator.start(GenerationPlan {
+            agent_id: &self.agent_id,
+            state: &start.state,
+            vocabulary,
+            forgotten: self.memory.forgotten(),
+            history: self.memory.turns(),
+            input,
+            follow_up: start.follow_up,
+            model,
+        })
+    }
+
+    fn origin_of(&self, start: &Start, model: &str) -> Origin {
+        if start.follow_up {
+            Origin::ToolFollowUp
+        } else if self.services.generator.is_scripted(model) {
+            Origin::Scripted
+        } else {
+            Origin::Llm
+        }
+    }
+
+    fn announcement(&self, start: &Start, turn: &PastTurn, model: &str) -> AgentTurnStarted {
+        AgentTurnStarted {
+            agent_id: self.agent_id.clone(),
+            turn_id: turn.turn_id.clone(),
+            seq: 0,
+            event_id: start.event_id.clone(),
+            event_ids: turn.event_ids.clone(),
+            model: model.to_owned(),
+            origin: turn.origin,
+        }
+    }
+
+    fn stream_plan(
+        &self,
+        start: &Start,
+        vocabulary: Arc<Vocabulary>,
+        generation: &Generation,
+    ) -> StreamPlan {
+        let stray_text = start.state.stray_text.as_deref();
+        StreamPlan {
+            agent_id: self.agent_id.clone(),
+            turn_id: start.turn_id.clone(),
+            vocabulary,
+            tools: generation.tools().to_vec(),
+            stray_text: stray_text.map_or_else(StrayText::default, StrayText::from),
+            starts_in_reasoning: false,
+        }
+    }
+
+    fn timings_so_far(&self, start: &Start, generation: &Generation) -> Timings {
+        Timings {
+            queue: Some(start.prepared.saturating_sub(start.arrived)),
+            state_wait: Some(self.now().saturating_sub(start.prepared)),
+            prompt_build: Some(generation.prompt_build_ms()),
+            ..Timings::default()
+        }
+    }
+
+    /// Takes a step of the generation, and those that have already arrived behind it.
+    pub(super) fn advance(&mut self, step: Step) {
+        self.take_step(step);
+        for _ in 1..STEPS_AT_ONCE {
+            match next_step(self.running.as_mut()).now_or_never() {
+                Some(step) => self.take_step(step),
+                None => return,
+            }
+        }
+    }
+
+    fn take_step(&mut self, step: Step) {
+        match step {
+            Step::Delta(delta) => self.take_delta(delta),
+            Step::Finished { reason } => self.finish_turn(reason),
+            Step::Failed(error) => self.fail_turn(&error),
+        }
+    }
+
+    fn take_delta(&mut self, delta: Delta) {
+        let now = self.now();
+        let holding = self.running.as_mut().and_then(|running| running.take(now, delta));
+        if let Some(holding) = holding {
+            self.tell(Input::Hold(holding));
+        }
+    }
+
+    fn finish_turn(&mut self, reason: String) {
+        let now = self.now();
+        let Some(mut running) = self.running.take() else { return };
+        let ending = running.finish(now, &reason);
+        self.keep_turn(running, TurnEnd::Finished { reason }, None);
+        self.tell(Input::Ended(ending));
+    }
+
+    fn fail_turn(&mut self, error: &LlmError) {
+        let now = self.now();
+        let Some(mut running) = self.running.take() else { return };
+        let reason = match error.kind {
+            ErrorKind::Timeout => InterruptReason::Timeout,
+            _ => InterruptReason::ProviderError,
+        };
+        let message = running.describe(error);
+        self.log_error(&message);
+        running.fail(now, reason, message);
+        self.keep_turn(running, TurnEnd::Interrupted { reason }, Some(error.cause.clone()));
+        self.tell(Input::Ended(Ending::default()));
+    }
+
+    /// Drops the running generation and tells the game.
+    pub(super) fn cut_turn(&mut self, turn_id: &Id, reason: InterruptReason, by: Option<Id>) {
+        let now = self.now();
+        let running = self.running.take_if(|running| running.turn_id() == turn_id);
+        let Some(mut running) = running else { return };
+        running.interrupt(now, reason, by);
+        self.keep_turn(running, TurnEnd::Interrupted { reason }, None);
+    }
+
+    /// The turn is over: remembered, written, logged.
+    fn keep_turn(&mut self, running: Running, end: TurnEnd, fault: Option<String>) {
+        let record = running.into_record(self.session_id.clone(), end, fault);
+        if let Some(turn) = self.memory.turn_mut(&record.turn_id) {
+            turn.tags.clone_from(&record.tags);
+            turn.end = Some(record.end.clone());
+        }
+        self.writes.turn_ended(record.turn_id.clone(), record.tags.clone(), record.end.clone());
+        self.last_activity = self.now();
+        self.log_record(record);
+    }
+
+    /// The connection broke: what of the last turns had not reached the game was never said.
+    pub(super) fn settle_turns(&mut self) {
+        let Some(Connected { outbox, .. }) = &self.connection else { return };
+        for turn in self.memory.turns_mut().rev() {
+            // Frames are taken in order: before a turn that was sent whole, all were.
+            let Some(delivered) = outbox.with(|outbox| outbox.settle(&turn.turn_id)) else { break };
+            let mut ledger = Ledger::from_tags(std::mem::take(&mut turn.tags));
+            ledger.cut(&delivered);
+            turn.tags = ledger.into_tags();
+            let end = TurnEnd::Interrupted { reason: InterruptReason::Disconnected };
+            turn.end = Some(end.clone());
+            self.writes.turn_ended(turn.turn_id.clone(), turn.tags.clone(), end);
+        }
+    }
+}
