@@ -76,7 +76,7 @@ pub struct TagDef {
 }
 
 /// The tags of one character. Names are unique without regard to case.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Vocabulary {
     tags: Vec<TagDef>,
 }
@@ -98,6 +98,28 @@ impl Vocabulary {
     /// If a name is none that a tag can have.
     pub fn new(tags: Vec<TagDef>) -> Result<Self, VocabularyError> {
         Ok(Self { tags })
+    }
+
+    /// The tags of a game that defines none.
+    #[must_use]
+    pub fn standard() -> Self {
+        let name = || vec![AttributeDef { name: "name".to_owned(), ..AttributeDef::default() }];
+        let tag = |name: &str, kind, content, attributes| TagDef {
+            name: name.into(),
+            description: None,
+            kind,
+            content,
+            contains: None,
+            attributes,
+            interruptible: true,
+        };
+        let tags = vec![
+            tag("speech", Kind::Speech, Content::Text, Vec::new()),
+            tag("action", Kind::Action, Content::Text, name()),
+            tag("emotion", Kind::Action, Content::None, name()),
+            tag("think", Kind::Hidden, Content::Text, Vec::new()),
+        ];
+        Self { tags }
     }
 
     /// The tags, in the order in which they were defined.
