@@ -35,8 +35,8 @@ use super::plan::{Piece, Plan, Step};
 use super::yaml::{OneOrMany, StepSpec};
 use crate::llm::Cue;
 
-/// The script that is built in: a small tavern.
-const BUILTIN: &str = include_str!("scripts/tavern.yaml");
+/// The script that is built in.
+const BUILTIN: &str = include_str!("scripts/builtin.yaml");
 
 /// Rules, in order.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -109,11 +109,11 @@ impl Script {
         super::yaml::read(yaml, name)
     }
 
-    /// The script that comes with the program.
+    /// The script that comes with the program: words such as `!stall` play a fault.
     #[must_use]
     pub fn builtin() -> Self {
         // A test reads it, so that the empty script never stands in for it.
-        Self::parse(BUILTIN, "tavern.yaml").unwrap_or_default()
+        Self::parse(BUILTIN, "builtin.yaml").unwrap_or_default()
     }
 
     /// The first rule that matches.

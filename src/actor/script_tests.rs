@@ -26,11 +26,14 @@ fn texts(script: &Script, cue: &Cue) -> Option<String> {
 }
 
 #[test]
-fn the_builtin_script_is_sound() {
-    let script = Script::parse(BUILTIN, "tavern.yaml").unwrap();
-    assert!(script.rules.len() > 5);
-    let reply = texts(&script, &cue("Good evening!")).unwrap();
-    assert!(reply.contains("Come in, Tom &amp; &quot;Li&quot;, come in!"), "{reply}");
+fn the_builtin_script_plays_faults_over_improvisation() {
+    let script = Script::parse(BUILTIN, "builtin.yaml").unwrap();
+    let found = script.find(&cue("Would you !stall, please?")).unwrap();
+    assert_eq!((found.steps.as_ref(), found.faults.as_slice()), (None, &[Fault::StallMidway][..]));
+    let plan = found.into_plan(|| Plan::text("improvised"));
+    assert_eq!((plan.steps.len(), plan.has(Fault::StallMidway)), (1, true));
+    assert!(script.find(&cue("Hello")).is_none());
+    assert_eq!(Script::builtin().rules.len(), script.rules.len());
 }
 
 #[test]

@@ -17,9 +17,9 @@ pub fn vocabulary(system: &str) -> Vocabulary {
         }
     }
     if tags.is_empty() {
-        tags = usual();
+        return Vocabulary::standard();
     }
-    // An impossible name can't stand in a prompt of ours; with any other prompt the usual tags do.
+    // An impossible name can't stand in a prompt of ours; with any other the usual tags will do.
     Vocabulary::new(tags).unwrap_or_else(|_| Vocabulary::standard())
 }
 
@@ -38,7 +38,15 @@ fn tag(rest: &str) -> Option<TagDef> {
     let content = if empty { Content::None } else { Content::Text };
     let description = told.split_once(". ").map(|(_, description)| description.to_owned());
     let kind = kind.map_or(Kind::Action, |(_, kind)| *kind);
-    Some(TagDef { description, content, ..define(name, kind, content) })
+    Some(TagDef {
+        name: Arc::from(name),
+        description,
+        kind,
+        content,
+        contains: None,
+        attributes: Vec::new(),
+        interruptible: true,
+    })
 }
 
 /// After `  - `: `name (required; one of "a", "b"): description`.
@@ -63,27 +71,4 @@ fn attribute(rest: &str) -> Option<AttributeDef> {
         values: values.and_then(Result::ok).unwrap_or_default(),
         required: notes.starts_with("required"),
     })
-}
-
-/// The tags of a game that defines none.
-fn usual() -> Vec<TagDef> {
-    let name = || vec![AttributeDef { name: "name".to_owned(), ..AttributeDef::default() }];
-    vec![
-        define("speech", Kind::Speech, Content::Text),
-        TagDef { attributes: name(), ..define("action", Kind::Action, Content::Text) },
-        TagDef { attributes: name(), ..define("emotion", Kind::Action, Content::None) },
-        define("think", Kind::Hidden, Content::Text),
-    ]
-}
-
-fn define(name: &str, kind: Kind, content: Content) -> TagDef {
-    TagDef {
-        name: Arc::from(name),
-        description: None,
-        kind,
-        content,
-        contains: None,
-        attributes: Vec::new(),
-        interruptible: true,
-    }
 }

@@ -6,7 +6,8 @@ use super::words::{key_words, overlap};
 use crate::llm::Cue;
 
 /// Sections that are meant for the agent alone.
-const PRIVATE: [&str; 6] = ["secret", "instruction", "rule", "style", "format", "example"];
+const PRIVATE: [&str; 9] =
+    ["secret", "private", "hidden", "nobody", "instruction", "rule", "style", "format", "example"];
 
 /// A sentence of the dossier, as the agent would say it.
 #[derive(Debug, Clone, PartialEq, Eq)]

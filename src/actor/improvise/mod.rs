@@ -263,7 +263,10 @@ impl<'a> Scene<'a> {
             Kind::Speech | Kind::Hidden => false,
         });
         let (def, attributes) = wish.tag(usable)?;
-        Some(tag(&def.name, &attributes, None))
+        // What a tool without attributes is to work on stands in its text.
+        let takes_text = def.content == Content::Text && def.attributes.is_empty();
+        let subject = takes_text.then(|| wish.subject(&def.name));
+        Some(tag(&def.name, &attributes, subject.as_deref()))
     }
 }
 

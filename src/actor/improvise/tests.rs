@@ -44,6 +44,7 @@ fn vocabulary() -> Vec<TagDef> {
             Content::None,
             vec![attribute("drink", &["ale", "red_wine"], true), amount],
         ),
+        define("look_up", Kind::Tool, Content::Text, vec![]),
         define("inner_voice", Kind::Hidden, Content::Text, vec![]),
     ]
 }
@@ -177,7 +178,7 @@ fn any_subset_of_a_vocabulary_will_do() {
             .map(|(_, tag)| tag.clone())
             .collect();
         let vocabulary = Arc::new(Vocabulary::new(tags).unwrap());
-        let cue = Cue { vocabulary, ..cue(Some("Attack the ale, serve it!")) };
+        let cue = Cue { vocabulary, ..cue(Some("Attack the ale, serve it, look it up!")) };
         let reply = reply(&cue);
         assert!(!reply.is_empty());
         check_markup(&reply, cue.vocabulary.tags());
@@ -242,7 +243,8 @@ fn an_observation_becomes_a_sentence() {
 fn tools_are_used_when_they_are_asked_for() {
     let check = |text: &str, expected: Option<&str>| {
         let tags = check_markup(&reply(&cue(Some(text))), &vocabulary());
-        let tool = tags.into_iter().find(|(name, _)| name == "serve_drink" || name == "attack");
+        let tools = ["serve_drink", "attack", "look_up"];
+        let tool = tags.into_iter().find(|(name, _)| tools.contains(&name.as_str()));
         let tool = tool.map(|(name, attributes)| format!("{name} {attributes}"));
         assert_eq!(tool.as_deref(), expected, "{text}");
     };
@@ -252,6 +254,7 @@ fn tools_are_used_when_they_are_asked_for() {
         Some("serve_drink drink=\"red_wine\" amount=\"3\""),
     );
     check("Attack him!", Some("attack target=\"Mira\""));
+    check("Look up the old ferryman!", Some("look_up old ferryman"));
     check("What is new?", None);
     check("Hello", None);
 }

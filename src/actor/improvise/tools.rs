@@ -23,7 +23,8 @@ impl Wish {
     pub fn new(cue: &Cue) -> Self {
         let text = cue.text.clone().unwrap_or_default();
         let (all, key) = (words(&text), key_words(&text));
-        Self { all, key, text, speaker: cue.speaker.clone() }
+        let speaker = cue.speaker.as_deref().map(str::trim).filter(|speaker| !speaker.is_empty());
+        Self { all, key, text, speaker: speaker.map(str::to_owned) }
     }
 
     /// The tag that was asked for most clearly, with its attributes.
@@ -73,6 +74,14 @@ impl Wish {
         let described = key_words(description.unwrap_or_default());
         let helps = self.key.iter().filter(|word| described.iter().any(|it| alike(it, word)));
         usize::from(verb) * 2 + rest.count() + usize::from(names_value) * 2 + helps.count().min(2)
+    }
+
+    /// What was said, less the tool's own name and the empty words.
+    pub fn subject(&self, name: &str) -> String {
+        let parts = words(&name.replace(['_', '-', '.', ':'], " "));
+        let own = |word: &&String| parts.iter().any(|part| alike(part, word));
+        let rest: Vec<_> = self.key.iter().filter(|word| !own(word)).cloned().collect();
+        if rest.is_empty() { self.text.trim().to_owned() } else { rest.join(" ") }
     }
 
     fn names_value(&self, values: &[String]) -> bool {

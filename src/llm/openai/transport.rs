@@ -28,6 +28,10 @@ use crate::llm::settings::ProviderSettings;
 /// As much of an error's body is read.
 const ERROR_BODY_BYTES: usize = 64 * 1024;
 
+/// No chunk is longer. The library reads an unfinished line again with every piece of it, which must
+/// not become dear.
+const LINE_BYTES: usize = 512 * 1024;
+
 /// What the library takes for the end of a stream, without reading on.
 const DONE: &[u8] = b"data: [DONE]";
 
@@ -122,8 +126,13 @@ impl Transport {
     async fn json_answer(&self, response: Response) -> Result<Response, Fault> {
         let limit = usize::try_from(self.wire_bytes).unwrap_or(usize::MAX);
         let (mut json, whole) = head_of(response, limit).await;
+        if json.len() == limit {
+            let cause = format!("more than {limit} bytes of JSON");
+            return Err(Fault::odd("the model provider sent too much for one reply", &cause));
+        }
         if !whole {
-            return Err(Fault::connection("the model provider broke off its answer", "JSON cut"));
+            let cause = "the JSON document was cut";
+            return Err(Fault::connection("the model provider broke off its answer", cause));
         }
         // Between tokens of JSON a line break is a space, and within strings it can't stand; in an
         // event stream it would end the line.
@@ -159,7 +168,7 @@ where
 {
     let body = body.fuse().boxed();
     let held = VecDeque::new();
-    let state = Watch { body, tap, left: limit, held, open_line: false, over: false };
+    let state = Watch { body, tap, left: limit, line: 0, held, open_line: false, over: false };
     stream::unfold(state, |mut watch| async move { Some((watch.next().await?, watch)) })
 }
 
@@ -167,6 +176,8 @@ struct Watch {
     body: stream::BoxStream<'static, reqwest::Result<Bytes>>,
     tap: Arc<Tap>,
     left: u64,
+    /// The length of the line that has begun.
+    line: usize,
     /// What was read ahead, in order.
     held: VecDeque<Bytes>,
     /// The last byte could end an event whose empty line never came.
@@ -206,14 +217,20 @@ impl Watch {
         if let Some(last) = piece.last() {
             self.open_line = matches!(last, b'\n' | b'\r' | b'}' | b']');
         }
+        self.line = match memchr::memrchr2(b'\n', b'\r', piece) {
+            Some(end) => piece.len() - end,
+            None => self.line + piece.len(),
+        };
         match self.left.checked_sub(piece.len() as u64) {
-            Some(left) => self.left = left,
-            None => {
+            Some(left) if self.line <= LINE_BYTES => {
+                self.left = left;
+                Ok(())
+            }
+            _ => {
                 self.tap.overflowed.store(true, Ordering::Release);
-                return Err(io::Error::other("the reply is too big"));
+                Err(io::Error::other("the reply is too big"))
             }
         }
-        Ok(())
     }
 
     /// Gives a piece at once, but for a `[DONE]` in it, which waits for the end of the body.
