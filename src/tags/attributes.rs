@@ -37,6 +37,9 @@ impl Attributes {
         warnings: &mut WarningCounts,
     ) {
         self.used = 0;
+        if scan.attributes().is_empty() && rules.attributes.is_empty() {
+            return;
+        }
         self.defined.clear();
         self.others.clear();
         for place in scan.attributes() {

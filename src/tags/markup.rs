@@ -177,7 +177,7 @@ mod tests {
         check("<?x", Begin::Instruction);
         check("<![CDATA[", Begin::CharacterData);
         check("<||>", Begin::Token(4));
-        check("<|end｜>x", Begin::Token(10));
+        check("<|end｜>x", Begin::Token(9));
         for text in ["<|>", "<|a b|>", "<|a<|b|>", "<|a>|>"] {
             check(text, Begin::Text);
         }

@@ -11,6 +11,7 @@
 //! ```
 
 mod attributes;
+mod bare;
 mod bytes;
 mod entities;
 mod markup;

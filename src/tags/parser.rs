@@ -119,6 +119,27 @@ impl Parser {
     }
 }
 
+/// How much is held back, in bytes.
+#[cfg(test)]
+#[derive(Debug)]
+pub(super) struct HeldBack {
+    pub(super) markup: usize,
+    pub(super) white: usize,
+    pub(super) stray: usize,
+}
+
+#[cfg(test)]
+impl Parser {
+    pub(super) fn held_back(&self) -> HeldBack {
+        self.reader.held_back()
+    }
+
+    /// How many bytes of tags were walked over, and how many steps there were besides.
+    pub(super) const fn work(&self) -> usize {
+        self.reader.work()
+    }
+}
+
 fn read_part(reader: &mut Reader, part: Part<'_>, sink: &mut impl FnMut(Event<'_>)) {
     match part {
         Part::Text(text) => reader.read(text, sink),

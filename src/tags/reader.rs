@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use super::bare::{Bare, Step};
 use super::bytes::{BACKTICK, SPECIAL, boundary, class, is_white};
 use super::entities::{self, Entity};
 use super::markup::{self, Begin, Fence};
@@ -40,8 +41,8 @@ pub(super) struct Reader {
     hidden: Option<HiddenGroup>,
     /// What is undecided; it begins with `<`, `&`, a backtick, or what may end a raw stretch.
     held: String,
-    /// A second buffer, so that what was held can be read while more is held.
-    spare: String,
+    /// Instead of `held`: `<` and at the most a short name.
+    bare: Option<Bare>,
     scan: Scan,
     /// Whether stray text stands on the output's present line.
     stray_on_line: bool,
@@ -49,6 +50,8 @@ pub(super) struct Reader {
     awaits_closing_half: bool,
     seen_tag: bool,
     orphan_before_tags: bool,
+    #[cfg(test)]
+    steps: usize,
 }
 
 impl Reader {
@@ -63,12 +66,14 @@ impl Reader {
             mode: Mode::Content,
             hidden: in_reasoning.then_some(HiddenGroup::REASONING),
             held: String::new(),
-            spare: String::new(),
+            bare: None,
             scan: Scan::new(),
             stray_on_line: false,
             awaits_closing_half: in_reasoning,
             seen_tag: in_reasoning,
             orphan_before_tags: false,
+            #[cfg(test)]
+            steps: 0,
         }
     }
 
@@ -77,6 +82,7 @@ impl Reader {
     pub(super) fn read_short(&mut self, text: &str, classes: u8, sink: &mut impl FnMut(Event<'_>)) {
         let is_plain = classes & (SPECIAL | BACKTICK) == 0
             && self.held.is_empty()
+            && self.bare.is_none()
             && self.mode == Mode::Content
             && self.hidden.is_none();
         if is_plain {
@@ -88,8 +94,16 @@ impl Reader {
 
     /// Reads one more piece of clean text.
     pub(super) fn read(&mut self, piece: &str, sink: &mut impl FnMut(Event<'_>)) {
-        let rest = if self.held.is_empty() { piece } else { self.resume(piece, sink) };
-        self.read_on(rest, sink);
+        let mut rest = piece;
+        while !rest.is_empty() {
+            rest = if self.bare.is_some() {
+                self.resume_bare(rest, sink)
+            } else if !self.held.is_empty() {
+                self.resume(rest, sink)
+            } else {
+                return self.read_on(rest, sink);
+            };
+        }
     }
 
     /// Stands in for bytes that are not UTF-8.
@@ -102,29 +116,83 @@ impl Reader {
     fn read_on(&mut self, mut text: &str, sink: &mut impl FnMut(Event<'_>)) {
         while !text.is_empty() {
             let used = self.advance(text, sink);
+            #[cfg(test)]
+            {
+                self.steps += used;
+            }
             text = text.get(used..).unwrap_or_default();
         }
     }
 
+    /// Reads on in a bare tag; returns what is left of the piece. What is no bare tag is then held.
+    #[inline]
+    fn resume_bare<'a>(&mut self, piece: &'a str, sink: &mut impl FnMut(Event<'_>)) -> &'a str {
+        let Some(bare) = &mut self.bare else { return piece };
+        let so_far = *bare;
+        match bare.read(piece.as_bytes()) {
+            Step::Undecided => return "",
+            Step::Ended(used) => {
+                let bare = *bare;
+                if self.bare_tag(bare, sink) {
+                    self.bare = None;
+                    return piece.split_at(used).1;
+                }
+            }
+            Step::Other => {}
+        }
+        self.bare = None;
+        so_far.spell(&mut self.held);
+        piece
+    }
+
+    /// Reads what may be a bare tag at the end of a piece; `None`: something else is to be read.
+    #[inline]
+    fn begin_bare(&mut self, text: &str, sink: &mut impl FnMut(Event<'_>)) -> Option<usize> {
+        let mut bare = Bare::default();
+        match bare.read(text.split_at(1).1.as_bytes()) {
+            Step::Undecided => {
+                self.bare = Some(bare);
+                Some(text.len())
+            }
+            Step::Ended(used) => self.bare_tag(bare, sink).then_some(1 + used),
+            Step::Other => None,
+        }
+    }
+
+    /// Hands a bare tag to the tree, if it is known.
+    #[inline]
+    fn bare_tag(&mut self, bare: Bare, sink: &mut impl FnMut(Event<'_>)) -> bool {
+        let Some(known) = self.tree.vocabulary.look_up_key(bare.key()) else { return false };
+        self.scan.take_bare(known, bare.is_closing());
+        self.tag("", sink);
+        self.scan.stop();
+        true
+    }
+
     /// Decides what is held with the help of a piece; returns what is left of the piece.
     fn resume<'a>(&mut self, piece: &'a str, sink: &mut impl FnMut(Event<'_>)) -> &'a str {
-        let mut rest = piece;
-        while !self.held.is_empty() && !rest.is_empty() {
-            let before = self.held.len();
-            let (looked_at, _) = rest.split_at(boundary(rest, HELD_LIMIT - before));
-            self.held.push_str(looked_at);
-            let mut held = std::mem::replace(&mut self.held, std::mem::take(&mut self.spare));
-            let Some(used) = self.decide(&held, sink) else {
-                rest = rest.get(looked_at.len()..).unwrap_or_default();
-                self.spare = std::mem::replace(&mut self.held, held);
-                continue;
-            };
-            match held.get(used..before) {
-                Some(again) => self.read_on(again, sink),
-                None => rest = rest.get(used - before..).unwrap_or_default(),
+        let mut held = std::mem::take(&mut self.held);
+        let before = held.len();
+        let (looked_at, unseen) = piece.split_at(boundary(piece, HELD_LIMIT - before));
+        held.push_str(looked_at);
+        #[cfg(test)]
+        {
+            self.steps += if self.scan.is_running() { 0 } else { before + 1 };
+        }
+        let Some(used) = self.decide(&held, sink) else {
+            self.held = held;
+            return unseen;
+        };
+        let rest = match held.get(used..before) {
+            Some(again) => {
+                self.read_on(again, sink);
+                piece
             }
+            None => piece.get(used - before..).unwrap_or_default(),
+        };
+        if self.held.is_empty() {
             held.clear();
-            self.spare = held;
+            self.held = held;
         }
         rest
     }
@@ -133,24 +201,53 @@ impl Reader {
     fn advance(&mut self, text: &str, sink: &mut impl FnMut(Event<'_>)) -> usize {
         let bytes = text.as_bytes();
         let plain = match (self.mode, self.hidden) {
+            (Mode::Content, None) => return self.content(text, sink),
             (Mode::Instruction, _) => memchr::memchr(b'>', bytes),
             (Mode::Remainder, _) => memchr::memchr2(b'>', b'<', bytes),
             (Mode::Comment, _) => memchr::memchr(b'-', bytes),
             (Mode::CharacterData, _) => memchr::memchr(b']', bytes),
             (Mode::Content, Some(_)) => memchr::memchr(b'<', bytes),
-            (Mode::Content, None) if self.tree.is_outside() => self.find_outside(text),
-            (Mode::Content, None) => find_special(bytes),
         };
         let (plain, rest) = text.split_at(plain.unwrap_or(text.len()));
-        match (self.mode, self.hidden) {
-            (Mode::Content, None) => self.plain(plain, sink),
-            (Mode::CharacterData, _) => self.plain(plain, sink),
-            _ => self.pass_line(plain),
+        if self.mode == Mode::CharacterData {
+            self.plain(plain, sink);
+        } else {
+            self.pass_line(plain);
         }
         if rest.is_empty() {
             return text.len();
         }
         match self.decide(rest, sink) {
+            Some(used) => plain.len() + used,
+            None => {
+                self.held.push_str(rest);
+                text.len()
+            }
+        }
+    }
+
+    /// As `advance`, where text is neither hidden nor raw.
+    #[inline]
+    fn content(&mut self, text: &str, sink: &mut impl FnMut(Event<'_>)) -> usize {
+        let plain = match text.as_bytes() {
+            [b'<', ..] => 0,
+            _ if self.tree.is_outside() => self.find_outside(text).unwrap_or(text.len()),
+            bytes => find_special(bytes).unwrap_or(text.len()),
+        };
+        let (plain, rest) = text.split_at(plain);
+        if !plain.is_empty() {
+            self.plain(plain, sink);
+        }
+        if rest.is_empty() {
+            return text.len();
+        }
+        if rest.len() <= SHORT
+            && rest.starts_with('<')
+            && let Some(used) = self.begin_bare(rest, sink)
+        {
+            return plain.len() + used;
+        }
+        match self.decide_content(rest, sink) {
             Some(used) => plain.len() + used,
             None => {
                 self.held.push_str(rest);
@@ -176,11 +273,16 @@ impl Reader {
                 Some(1)
             }
             (Mode::Content, Some(group)) => self.decide_hidden(group, text, sink),
-            (Mode::Content, None) => match text.as_bytes().first() {
-                Some(b'<') => self.decide_markup(text, sink),
-                Some(b'&') => self.decide_entity(text, sink),
-                _ => self.decide_fence(text, sink),
-            },
+            (Mode::Content, None) => self.decide_content(text, sink),
+        }
+    }
+
+    #[inline]
+    fn decide_content(&mut self, text: &str, sink: &mut impl FnMut(Event<'_>)) -> Option<usize> {
+        match text.as_bytes().first() {
+            Some(b'<') => self.decide_markup(text, sink),
+            Some(b'&') => self.decide_entity(text, sink),
+            _ => self.decide_fence(text, sink),
         }
     }
 
@@ -192,6 +294,11 @@ impl Reader {
     #[inline]
     fn decide_markup(&mut self, text: &str, sink: &mut impl FnMut(Event<'_>)) -> Option<usize> {
         if !self.scan.is_running() {
+            if let Some(end) = self.scan.run_bare(text, &self.tree.vocabulary) {
+                self.tag(text, sink);
+                self.scan.stop();
+                return Some(end);
+            }
             let (mode, used) = match markup::begin(text) {
                 Begin::Undecided => return None,
                 Begin::Tag { closing } => {
@@ -391,8 +498,14 @@ impl Reader {
     }
 
     fn finish_held(&mut self, sink: &mut impl FnMut(Event<'_>)) {
-        while !self.held.is_empty() {
+        loop {
+            if let Some(bare) = self.bare.take() {
+                bare.spell(&mut self.held);
+            }
             let held = std::mem::take(&mut self.held);
+            if held.is_empty() {
+                break;
+            }
             let used = self.decide_at_end(&held, sink);
             self.scan.stop();
             self.read_on(held.get(used..).unwrap_or_default(), sink);
@@ -415,6 +528,22 @@ impl Reader {
             _ => {}
         }
         text.len()
+    }
+}
+
+#[cfg(test)]
+impl Reader {
+    pub(super) fn held_back(&self) -> super::parser::HeldBack {
+        let mut markup = self.held.clone();
+        if let Some(bare) = self.bare {
+            bare.spell(&mut markup);
+        }
+        let (white, stray) = self.tree.held_back();
+        super::parser::HeldBack { markup: markup.len(), white, stray }
+    }
+
+    pub(super) const fn work(&self) -> usize {
+        self.steps + self.scan.walked
     }
 }
 

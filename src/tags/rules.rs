@@ -5,6 +5,9 @@ use std::sync::Arc;
 
 use super::vocabulary::{AttributeType, Kind, TagDef};
 
+/// Names up to this length are compared as one number.
+pub(super) const KEY_LENGTH: usize = 16;
+
 /// The names that models use for their reasoning; hidden whatever the vocabulary says.
 const REASONING: [&str; 3] = ["think", "thinking", "reasoning"];
 
@@ -50,8 +53,8 @@ pub(super) struct Known {
 /// All names that mean something, for comparison without regard to case.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Names {
-    /// Length and first letter of each, so that most are passed over at one comparison.
-    keys: Vec<(usize, u8)>,
+    /// The [`key`] of each, so that a name is found by comparing numbers.
+    keys: Vec<u128>,
     names: Vec<(Arc<str>, Role)>,
 }
 
@@ -74,18 +77,26 @@ impl Names {
                 names.push((name.into(), Role::Hidden(HiddenGroup::REASONING)));
             }
         }
-        let keys = names.iter().filter_map(|(name, _)| key(name)).collect();
+        let keys = names.iter().map(|(name, _)| key(name).unwrap_or(NO_KEY)).collect();
         Self { keys, names }
     }
 
     pub(super) fn look_up(&self, name: &str) -> Option<Known> {
-        let wanted = key(name)?;
-        for (index, (found, (known, role))) in self.keys.iter().zip(&self.names).enumerate() {
-            if *found == wanted && known.eq_ignore_ascii_case(name) {
-                return Some(Known { name: index, role: *role });
-            }
+        if let Some(key) = key(name) {
+            return self.look_up_key(key);
         }
-        None
+        let found = self.names.iter().position(|(known, _)| known.eq_ignore_ascii_case(name));
+        self.known(found?)
+    }
+
+    #[inline]
+    pub(super) fn look_up_key(&self, key: u128) -> Option<Known> {
+        self.known(self.keys.iter().position(|&known| known == key)?)
+    }
+
+    #[inline]
+    fn known(&self, name: usize) -> Option<Known> {
+        self.names.get(name).map(|&(_, role)| Known { name, role })
     }
 
     pub(super) const fn len(&self) -> usize {
@@ -99,8 +110,37 @@ impl Names {
     }
 }
 
-fn key(name: &str) -> Option<(usize, u8)> {
-    Some((name.len(), name.bytes().next()?.to_ascii_lowercase()))
+/// What no text has for a key: stands for names that are too long for one.
+const NO_KEY: u128 = u128::MAX;
+
+/// A name of up to [`KEY_LENGTH`] bytes as one number, the same in any case.
+fn key(name: &str) -> Option<u128> {
+    let mut bytes = [0; KEY_LENGTH];
+    bytes.get_mut(..name.len())?.copy_from_slice(name.as_bytes());
+    Some(fold(u128::from_le_bytes(bytes)))
+}
+
+/// The key of the name at the beginning of `window`, if it ends there with `>`, and its length.
+#[inline]
+pub(super) fn key_up_to_end(window: [u8; KEY_LENGTH]) -> Option<(u128, usize)> {
+    const ONES: u128 = u128::from_le_bytes([1; KEY_LENGTH]);
+    const ENDS: u128 = u128::from_le_bytes([b'>'; KEY_LENGTH]);
+    let bytes = u128::from_le_bytes(window);
+    // The lowest byte that is zero here is the first `>`; see "Bit Twiddling Hacks", haszero.
+    let others = bytes ^ ENDS;
+    let zeros = others.wrapping_sub(ONES) & !others & (ONES << 7);
+    if zeros == 0 {
+        return None;
+    }
+    let bits = zeros.trailing_zeros() & !7;
+    Some((fold(bytes & !(u128::MAX << bits)), bits as usize / 8))
+}
+
+/// Lower case for letters. Of the bytes that clean text can hold, only those of names that differ
+/// in case become the same.
+#[inline]
+pub(super) const fn fold(bytes: u128) -> u128 {
+    bytes | ((bytes & u128::from_le_bytes([0x40; KEY_LENGTH])) >> 1)
 }
 
 /// What a tag asks of its attributes and of what stands inside it.

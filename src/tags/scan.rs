@@ -5,7 +5,7 @@
 //! forget the `>`. It only finds places; `attributes` reads what lies there.
 
 use super::bytes::{begins_name, boundary, ends_attribute_name, is_name, is_white};
-use super::rules::{Known, Role};
+use super::rules::{KEY_LENGTH, Known, Role, key_up_to_end};
 use super::vocabulary::Vocabulary;
 
 /// The longest tag, in bytes.
@@ -80,6 +80,8 @@ pub(super) struct Scan {
     self_closed: bool,
     malformed: bool,
     overlong: bool,
+    #[cfg(test)]
+    pub(super) walked: usize,
 }
 
 impl Scan {
@@ -98,6 +100,8 @@ impl Scan {
             self_closed: false,
             malformed: false,
             overlong: false,
+            #[cfg(test)]
+            walked: 0,
         }
     }
 
@@ -113,6 +117,24 @@ impl Scan {
         self.self_closed = false;
         self.malformed = false;
         self.overlong = false;
+    }
+
+    /// Walks over a known tag without attributes with bytes to spare after it; returns its end.
+    #[inline]
+    pub(super) fn run_bare(&mut self, text: &str, vocabulary: &Vocabulary) -> Option<usize> {
+        let bytes = text.as_bytes();
+        let start = if bytes.get(1) == Some(&b'/') { 2 } else { 1 };
+        let window: &[u8; KEY_LENGTH] = bytes.get(start..)?.first_chunk()?;
+        let (key, length) = key_up_to_end(*window)?;
+        self.take_bare(vocabulary.look_up_key(key)?, start == 2);
+        Some(start + length + 1)
+    }
+
+    /// Stands for a known tag without attributes that was read elsewhere.
+    #[inline]
+    pub(super) fn take_bare(&mut self, known: Known, closing: bool) {
+        self.start(closing);
+        self.known = Some(known);
     }
 
     /// Forgets the tag, whatever became of it.
@@ -161,6 +183,17 @@ impl Scan {
 
     /// Walks on. `text` begins with the tag's `<` and holds what has come since, as before and more.
     pub(super) fn run(&mut self, text: &str, vocabulary: &Vocabulary) -> Verdict {
+        #[cfg(test)]
+        let before = self.at;
+        let verdict = self.run_within_limit(text, vocabulary);
+        #[cfg(test)]
+        {
+            self.walked += self.at - before + 1;
+        }
+        verdict
+    }
+
+    fn run_within_limit(&mut self, text: &str, vocabulary: &Vocabulary) -> Verdict {
         if text.len() <= LIMIT {
             return self.walk(text, vocabulary);
         }

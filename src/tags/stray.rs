@@ -2,9 +2,10 @@
 //!
 //! `tree` calls it with text, and when tags open and close; the rules of fences are the reader's.
 
+use super::bytes::is_white;
 use super::parser::{End, StrayText};
 use super::rules::TagIndex;
-use super::text::{split_trailing_white, trim_start};
+use super::text::{split_leading_white, split_trailing_white};
 use super::tree::{Event, Tree, keep_white, send};
 use super::vocabulary::{Kind, Vocabulary};
 use super::warnings::Warning;
@@ -63,6 +64,11 @@ impl Stray {
         self.open.is_some() || self.waiting_runs > 0
     }
 
+    #[cfg(test)]
+    pub(super) const fn waiting_length(&self) -> usize {
+        self.waiting.len()
+    }
+
     fn stop_waiting(&mut self) {
         self.waiting.clear();
         self.waiting_runs = 0;
@@ -71,7 +77,7 @@ impl Stray {
 
 impl Tree {
     pub(super) fn stray_text(&mut self, text: &str, sink: &mut impl FnMut(Event<'_>)) {
-        let text = if self.stray.has_text() { text } else { trim_start(text) };
+        let text = if self.stray.has_text() { text } else { split_leading_white(text).1 };
         let (visible, after) = split_trailing_white(text);
         if !visible.is_empty() {
             self.visible_stray_text(visible, sink);
@@ -83,7 +89,7 @@ impl Tree {
 
     fn visible_stray_text(&mut self, text: &str, sink: &mut impl FnMut(Event<'_>)) {
         if self.stray.stage == Stage::Waiting {
-            self.begin_waiting_run();
+            self.begin_waiting_run(text);
             let stray = &mut self.stray;
             if stray.waiting.len() + self.white.len() + text.len() <= WAITING_LIMIT {
                 stray.waiting.push_str(&self.white);
@@ -103,10 +109,11 @@ impl Tree {
         }
     }
 
-    fn begin_waiting_run(&mut self) {
+    fn begin_waiting_run(&mut self, text: &str) {
         if !std::mem::replace(&mut self.stray.in_run, true) {
             self.stray.waiting_runs += 1;
-            if !self.stray.waiting.is_empty() && self.white.is_empty() {
+            let is_apart = !self.white.is_empty() || text.bytes().next().is_none_or(is_white);
+            if !self.stray.waiting.is_empty() && !is_apart {
                 self.white.push(' ');
             }
         }

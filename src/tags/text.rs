@@ -134,11 +134,26 @@ pub(super) fn split_trailing_white(text: &str) -> (&str, &str) {
     text.split_at(visible)
 }
 
-/// Leaves out the white space at the beginning.
+/// Splits off the white space at the beginning.
 #[inline]
-pub(super) fn trim_start(text: &str) -> &str {
+pub(super) fn split_leading_white(text: &str) -> (&str, &str) {
     let white = text.bytes().take_while(|&byte| is_white(byte)).count();
-    text.split_at(white).1
+    text.split_at(white)
+}
+
+/// Splits before the first white space of which more than `limit` characters follow each other.
+pub(super) fn split_at_long_white(text: &str, limit: usize) -> (&str, &str) {
+    let bytes = text.as_bytes();
+    // So much white space has to cover one of these places.
+    for at in (limit..bytes.len()).step_by(limit) {
+        let (before, after) = bytes.split_at(at);
+        let start = before.iter().rposition(|&byte| !is_white(byte)).map_or(0, |last| last + 1);
+        let length = after.iter().take_while(|&&byte| is_white(byte)).count();
+        if length > 0 && at + length - start > limit {
+            return text.split_at(start);
+        }
+    }
+    (text, "")
 }
 
 #[cfg(test)]
@@ -199,6 +214,17 @@ mod tests {
         assert_eq!(clean(&[b"a\x00b\tc\x1F\nd\re\x7Ff"]).0, "ab\tc\nd\ref");
         assert_eq!(clean(&["\u{80}x\u{9F}y\u{A0}z".as_bytes()]).0, "xy\u{A0}z");
         assert_eq!(clean(&[b"a\xC2", b"\x85b"]).0, "ab");
+    }
+
+    #[test]
+    fn long_white_space_is_found_wherever_it_stands() {
+        for length in 0..20 {
+            for before in 0..20 {
+                let text = format!("{}{}b", "a".repeat(before), " ".repeat(length));
+                let expected = if length > 8 { before } else { text.len() };
+                assert_eq!(split_at_long_white(&text, 8).0.len(), expected, "{text:?}");
+            }
+        }
     }
 
     #[test]

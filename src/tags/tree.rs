@@ -11,7 +11,7 @@ use super::parser::{End, StrayText};
 use super::rules::{Known, TagIndex};
 use super::scan::Scan;
 use super::stray::Stray;
-use super::text::{split_trailing_white, trim_start};
+use super::text::{split_at_long_white, split_leading_white, split_trailing_white};
 use super::vocabulary::{Content, TagDef, Vocabulary};
 use super::warnings::{Warning, WarningCounts};
 
@@ -109,8 +109,28 @@ impl Tree {
     /// Takes text that is no markup, entities decoded.
     #[inline]
     pub(super) fn text(&mut self, text: &str, sink: &mut impl FnMut(Event<'_>)) {
+        if self.white.len() + text.len() <= WHITE_LIMIT {
+            self.part_of_text(text, sink);
+        } else {
+            self.long_text(text, sink);
+        }
+    }
+
+    /// Takes text that may hold more white space in a row than waits.
+    fn long_text(&mut self, mut text: &str, sink: &mut impl FnMut(Event<'_>)) {
+        while !text.is_empty() {
+            let (white, rest) = split_leading_white(text);
+            self.part_of_text(white, sink);
+            let (part, rest) = split_at_long_white(rest, WHITE_LIMIT);
+            self.part_of_text(part, sink);
+            text = rest;
+        }
+    }
+
+    #[inline]
+    fn part_of_text(&mut self, text: &str, sink: &mut impl FnMut(Event<'_>)) {
         let Some(top) = self.open.last_mut() else { return self.stray_text(text, sink) };
-        let text = if top.begun { text } else { trim_start(text) };
+        let text = if top.begun { text } else { split_leading_white(text).1 };
         let (visible, after) = split_trailing_white(text);
         if !visible.is_empty() {
             top.begun = true;
@@ -201,6 +221,11 @@ impl Tree {
             }
             _ => false,
         }
+    }
+
+    #[cfg(test)]
+    pub(super) const fn held_back(&self) -> (usize, usize) {
+        (self.white.len(), self.stray.waiting_length())
     }
 
     fn close_implied(&mut self, depth: usize, sink: &mut impl FnMut(Event<'_>)) {

@@ -206,6 +206,12 @@ impl Vocabulary {
         self.names.look_up(name)
     }
 
+    /// As [`Vocabulary::look_up`], by the name's key.
+    #[inline]
+    pub(super) fn look_up_key(&self, key: u128) -> Option<Known> {
+        self.names.look_up_key(key)
+    }
+
     /// The names that close a hidden block of this group.
     pub(super) fn hidden_names(&self, group: HiddenGroup) -> impl Iterator<Item = &str> {
         self.names.hidden(group)

@@ -1,0 +1,65 @@
+//! The beginning of a tag as long as it may be `<name>` or `</name>`, which most tags are.
+//!
+//! A name that fits a number needs no buffer: where pieces are a few bytes long, that is what makes
+//! the parser as fast as a plain loop. Whatever turns out to be more than a name is handed back to
+//! the reader as the text that it was.
+
+use super::bytes::{begins_name, is_name};
+use super::rules::{KEY_LENGTH, fold};
+
+/// What has come of such a tag.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Bare {
+    /// The name's bytes, the first one lowest.
+    name: u128,
+    length: usize,
+    closing: bool,
+}
+
+/// What more bytes made of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    Undecided,
+    /// Its `>` is the last of this many bytes.
+    Ended(usize),
+    /// It is something else, or longer.
+    Other,
+}
+
+impl Bare {
+    /// Reads what follows the `<` and what was read before.
+    #[inline]
+    pub(super) fn read(&mut self, bytes: &[u8]) -> Step {
+        for (at, &byte) in bytes.iter().enumerate() {
+            match byte {
+                b'>' if self.length > 0 => return Step::Ended(at + 1),
+                b'/' if self.length == 0 && !self.closing => self.closing = true,
+                _ if self.length < KEY_LENGTH && is_name(byte) => {
+                    if self.length == 0 && !begins_name(byte) {
+                        return Step::Other;
+                    }
+                    self.name |= u128::from(byte) << (8 * self.length);
+                    self.length += 1;
+                }
+                _ => return Step::Other,
+            }
+        }
+        Step::Undecided
+    }
+
+    /// The name's key, as the vocabulary compares it.
+    #[inline]
+    pub(super) const fn key(&self) -> u128 {
+        fold(self.name)
+    }
+
+    pub(super) const fn is_closing(&self) -> bool {
+        self.closing
+    }
+
+    /// The text that it was.
+    pub(super) fn spell(&self, into: &mut String) {
+        into.push_str(if self.closing { "</" } else { "<" });
+        into.extend(self.name.to_le_bytes().into_iter().take(self.length).map(char::from));
+    }
+}
