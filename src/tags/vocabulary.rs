@@ -167,28 +167,6 @@ impl Vocabulary {
         Self { names: Names::new(&tags), rules, tags }
     }
 
-    /// The tags of a game that defines none.
-    #[must_use]
-    pub fn standard() -> Self {
-        let name = || vec![AttributeDef { name: "name".to_owned(), ..AttributeDef::default() }];
-        let tag = |name: &str, kind, content, attributes| TagDef {
-            name: name.into(),
-            description: None,
-            kind,
-            content,
-            contains: None,
-            attributes,
-            interruptible: true,
-        };
-        let tags = vec![
-            tag("speech", Kind::Speech, Content::Text, Vec::new()),
-            tag("action", Kind::Action, Content::Text, name()),
-            tag("emotion", Kind::Action, Content::None, name()),
-            tag("think", Kind::Hidden, Content::Text, Vec::new()),
-        ];
-        Self { tags }
-    }
-
     /// The tags, in the order in which they were defined.
     #[must_use]
     pub fn tags(&self) -> &[TagDef] {
