@@ -153,6 +153,15 @@ impl Store {
         self.ask(Job::ResumeAfter { session, agent, turn_id }).await
     }
 
+    /// Whether there is such a session.
+    ///
+    /// # Errors
+    /// If it can't be read.
+    pub async fn has_session(&self, id: &Id) -> Result<bool, StoreError> {
+        let id = id.clone();
+        self.read(move |connection| sessions::exists(connection, &id)).await
+    }
+
     /// Begins the named session `to` as a copy of `from`, turn ids included. `false`: there is no
     /// `from`, or there is a `to`, and nothing changed.
     ///

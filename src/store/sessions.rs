@@ -13,6 +13,12 @@ pub(super) fn open(connection: &Connection, id: &str, named: bool) -> Result<(),
     Ok(())
 }
 
+/// Whether there is such a session.
+pub(super) fn exists(connection: &Connection, id: &str) -> Result<bool, Failure> {
+    let mut statement = connection.prepare_cached("SELECT 1 FROM sessions WHERE id = ?1")?;
+    Ok(statement.exists([id])?)
+}
+
 /// Forgets a session and everything in it. `false`: there was none.
 pub(super) fn forget(connection: &Connection, id: &str) -> Result<bool, Failure> {
     let mut statement = connection.prepare_cached("DELETE FROM sessions WHERE id = ?1")?;

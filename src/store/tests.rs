@@ -611,7 +611,9 @@ async fn a_fork_is_a_copy_with_a_life_of_its_own() {
     put(&store, observation("guard", "waits")).await.unwrap();
     put(&store, observation("baker", "bread")).await.unwrap();
 
+    assert_eq!(store.has_session(&id("copy")).await, Ok(false));
     assert_eq!(store.fork(&id("s"), &id("copy")).await, Ok(true));
+    assert_eq!(store.has_session(&id("copy")).await, Ok(true));
     for agent in ["guard", "baker"] {
         let copy = store.load_agent(&id("copy"), &id(agent), 20).await.unwrap();
         assert_eq!(copy, load(&store, agent).await);

@@ -4,16 +4,18 @@
 //! A newer connection takes a session over; what the older one still sends is recognised by its
 //! epoch and passed over. The tasks are this module's: it waits for them when the server goes down.
 
+mod arrival;
 mod session;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use dramatis_protocol::{ErrorCode, ErrorMessage, Id};
+use dramatis_protocol::{ErrorMessage, Id};
 use tokio_util::task::TaskTracker;
 
+pub use arrival::{Attached, SessionPlan};
 pub use session::Attachment;
-use session::{Session, dismiss};
+use session::Session;
 
 use super::agent::Services;
 use super::outbox::OutboxHandle;
@@ -45,40 +47,17 @@ impl Registry {
         }
     }
 
-    /// Gives a connection its play session: the named one, which it takes over if another
-    /// connection has it, or a new one of its own.
+    /// Gives a connection the play session that it asks for. A named one is taken over if another
+    /// connection has it; without a name it is a new one of the connection's own.
     ///
     /// # Errors
-    /// If the store can't open the session.
+    /// If the session can't be copied as asked, or the store can't open it.
     pub async fn attach(
         &self,
-        name: Option<Id>,
+        plan: SessionPlan,
         outbox: OutboxHandle,
-    ) -> Result<Attachment, ErrorMessage> {
-        let named = name.is_some();
-        let id = name.unwrap_or_else(|| self.shared.services.ids.next("session"));
-        let store = &self.shared.services.store;
-        store.open_session(&id, named).await.map_err(|error| {
-            tracing::error!(session = %id, %error, "a play session could not be opened");
-            let message = "the play session could not be opened in the store: try again later";
-            ErrorMessage::new(ErrorCode::Internal, message)
-        })?;
-        let (session, connected, before) = {
-            let mut sessions = self.shared.sessions();
-            let new = || Arc::new(Session::new(id.clone(), named));
-            let session = Arc::clone(sessions.entry(id.clone()).or_insert_with(new));
-            let (connected, before) = session.connect(outbox);
-            (session, connected, before)
-        };
-        let handed_over = session.hand_over(&connected).await;
-        if let Some(before) = before {
-            // The older connection hears of its turns' ends first; the newer needn't wait for that.
-            self.shared.tasks.spawn(async move {
-                handed_over.await;
-                dismiss(&before);
-            });
-        }
-        Ok(Attachment::new(session, Arc::clone(&self.shared), connected))
+    ) -> Result<Attached, ErrorMessage> {
+        arrival::attach(&self.shared, plan, outbox).await
     }
 
     /// How many agents' tasks are alive.

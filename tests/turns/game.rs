@@ -12,7 +12,7 @@ use dramatis::store::Store;
 use dramatis::turn::agent::{AgentMessage, Services};
 use dramatis::turn::clock::{Clock, Ids};
 use dramatis::turn::outbox::OutboxHandle;
-use dramatis::turn::registry::{Attachment, Registry};
+use dramatis::turn::registry::{Attachment, Registry, SessionPlan};
 use dramatis::turn::state::Rules;
 use dramatis::turn_log::TurnLog;
 use dramatis_protocol::{
@@ -29,20 +29,58 @@ use super::puppet::Puppet;
 /// One move of the game, the model or the clock.
 #[derive(Debug, Clone)]
 pub enum Move {
-    Event { agent: usize, interrupt: Interrupt, priority: i32, with_state: bool },
-    Notify { agent: usize },
-    Snapshot { agent: usize, answers: bool },
-    Text { agent: usize, fragment: usize },
-    Call { agent: usize, whole: bool },
-    Finish { agent: usize, truncated: bool },
-    Fail { agent: usize },
-    Result { agent: usize, back: usize, how: usize },
-    Answer { agent: usize, follow_up: bool },
-    Cancel { agent: usize, named: bool },
+    Event {
+        agent: usize,
+        interrupt: Interrupt,
+        priority: i32,
+        with_state: bool,
+    },
+    Notify {
+        agent: usize,
+    },
+    Snapshot {
+        agent: usize,
+        answers: bool,
+    },
+    Text {
+        agent: usize,
+        fragment: usize,
+    },
+    Call {
+        agent: usize,
+        whole: bool,
+    },
+    Finish {
+        agent: usize,
+        truncated: bool,
+    },
+    Fail {
+        agent: usize,
+    },
+    Result {
+        agent: usize,
+        back: usize,
+        how: usize,
+    },
+    Answer {
+        agent: usize,
+        follow_up: bool,
+    },
+    Cancel {
+        agent: usize,
+        named: bool,
+    },
     Wait(u64),
     Read(usize),
     Reconnect,
     TakeOver,
+    /// Reconnects with an older save game.
+    Resume {
+        agent: usize,
+        back: usize,
+    },
+    /// The server goes down and comes back.
+    Restart,
 }
 
 /// What a model may write; `#` becomes a word that was never used before.
@@ -99,6 +137,8 @@ pub fn moves() -> impl Strategy<Value = Vec<Move>> {
         8 => prop_oneof![1..4_usize, Just(1_000)].prop_map(Move::Read),
         1 => Just(Move::Reconnect),
         1 => Just(Move::TakeOver),
+        1 => (0..2_usize, 0..4_usize).prop_map(|(agent, back)| Move::Resume { agent, back }),
+        1 => Just(Move::Restart),
     ];
     prop::collection::vec(one, 1..80)
 }
@@ -121,6 +161,9 @@ pub struct Play {
     events: u64,
     /// Words that a connection took with it: they may have stood in a prompt until then.
     lost: BTreeSet<String>,
+    /// Turns that an older save game undid.
+    set_aside: BTreeSet<String>,
+    ids: Ids,
 }
 
 fn agent_name(agent: usize) -> Id {
@@ -146,27 +189,33 @@ fn state(agent: usize) -> AgentState {
     }
 }
 
+/// A server's inside around a store, with a puppet for a model.
+fn registry(store: &Store, puppet: &Arc<Puppet>, ids: &Ids) -> Registry {
+    let far = Duration::from_secs(1_000_000);
+    let limits = Limits { first_token: far, silence: far, reply: far, ..Limits::default() };
+    let llm = Llm::new(LlmSettings { default: None, limits }, puppet.clone()).unwrap();
+    let services = Services {
+        store: store.clone(),
+        log: TurnLog::disabled(),
+        generator: Generator::new(llm, PromptLimits::default()),
+        clock: Clock::start(),
+        ids: ids.clone(),
+        rules: Rules::default(),
+        default_model: "scripted/puppet".to_owned(),
+        idle_timeout: Duration::from_secs(100),
+    };
+    Registry::new(services, 16)
+}
+
 impl Play {
     pub async fn begin() -> Self {
         let puppet = Arc::new(Puppet::default());
-        let far = Duration::from_secs(1_000_000);
-        let limits = Limits { first_token: far, silence: far, reply: far, ..Limits::default() };
-        let settings = LlmSettings { default: None, limits };
-        let llm = Llm::new(settings, puppet.clone()).unwrap();
         let store = Store::in_memory().unwrap();
-        let services = Services {
-            store: store.clone(),
-            log: TurnLog::disabled(),
-            generator: Generator::new(llm, PromptLimits::default()),
-            clock: Clock::start(),
-            ids: Ids::counted(),
-            rules: Rules::default(),
-            default_model: "scripted/puppet".to_owned(),
-            idle_timeout: Duration::from_secs(100),
-        };
-        let registry = Registry::new(services, 16);
+        let ids = Ids::counted();
+        let registry = registry(&store, &puppet, &ids);
         let outbox = OutboxHandle::default();
-        let attachment = registry.attach(Some("play".into()), outbox.clone()).await.unwrap();
+        let attachment =
+            registry.attach(SessionPlan::named("play"), outbox.clone()).await.unwrap().attachment;
         Self {
             registry,
             store,
@@ -183,6 +232,8 @@ impl Play {
             words: 0,
             events: 0,
             lost: BTreeSet::new(),
+            set_aside: BTreeSet::new(),
+            ids,
         }
     }
 
@@ -205,8 +256,10 @@ impl Play {
             Move::Cancel { agent, named } => self.cancel(agent, named).await,
             Move::Wait(millis) => tokio::time::sleep(Duration::from_millis(millis)).await,
             Move::Read(frames) => self.read(frames)?,
-            Move::Reconnect => self.reconnect(false).await?,
-            Move::TakeOver => self.reconnect(true).await?,
+            Move::Reconnect => self.reconnect().await,
+            Move::TakeOver => self.take_over().await?,
+            Move::Resume { agent, back } => self.resume(agent, back).await?,
+            Move::Restart => self.restart().await?,
         }
         self.settle().await
     }
@@ -214,7 +267,7 @@ impl Play {
     /// Ends the play as a shutdown does; then nothing may be owed.
     pub async fn end(mut self) -> Check {
         let next = OutboxHandle::default();
-        let attachment = self.registry.attach(Some("other".into()), next).await.unwrap();
+        let attachment = self.attach("other", next).await;
         let old = std::mem::replace(&mut self.attachment, attachment);
         old.detach(true).await;
         self.read(usize::MAX)?;
@@ -332,7 +385,8 @@ impl Play {
     fn known_turn(&self, agent: usize, back: usize) -> Option<String> {
         let name = agent_name(agent);
         let of_agent = self.checker.order.iter().rev();
-        of_agent.filter(|turn| self.checker.turns[*turn].agent == *name).nth(back).cloned()
+        let of_agent = of_agent.filter(|turn| self.checker.turns[*turn].agent == *name);
+        of_agent.filter(|turn| !self.set_aside.contains(*turn)).nth(back).cloned()
     }
 
     async fn result(&mut self, agent: usize, back: usize, how: usize) {
@@ -444,36 +498,88 @@ impl Play {
         Ok(())
     }
 
-    /// A new connection: after the old one broke, or taking the session over from it.
-    async fn reconnect(&mut self, take_over: bool) -> Check {
+    /// The connection breaks, and a new one goes on with the session.
+    async fn reconnect(&mut self) {
+        self.break_off().await;
         let outbox = OutboxHandle::default();
-        let session: Option<Id> = Some("play".into());
-        if take_over {
-            let attachment = self.registry.attach(session, outbox.clone()).await.unwrap();
-            let old = std::mem::replace(&mut self.attachment, attachment);
-            self.settle().await?;
-            self.read(usize::MAX)?;
-            if self.outbox.closing().map(|closing| closing.code) != Some(4009) {
-                return Err(broken("the older connection is not closed".to_owned()));
-            }
-            self.fates_are_known()?;
-            old.detach(false).await;
-        } else {
-            let other = self.registry.attach(Some("other".into()), OutboxHandle::default()).await;
-            let old = std::mem::replace(&mut self.attachment, other.unwrap());
-            old.detach(false).await;
-            let attachment = self.registry.attach(session, outbox.clone()).await.unwrap();
-            std::mem::replace(&mut self.attachment, attachment).detach(false).await;
+        self.attachment = self.attach("play", outbox.clone()).await;
+        self.begin_anew(outbox);
+    }
+
+    /// The connection breaks. Until the next one the game holds another session.
+    async fn break_off(&mut self) {
+        let other = self.attach("other", OutboxHandle::default()).await;
+        std::mem::replace(&mut self.attachment, other).detach(false).await;
+    }
+
+    /// A new connection takes the session over while the old one still reads.
+    async fn take_over(&mut self) -> Check {
+        let outbox = OutboxHandle::default();
+        let attachment = self.attach("play", outbox.clone()).await;
+        let old = std::mem::replace(&mut self.attachment, attachment);
+        self.settle().await?;
+        self.read(usize::MAX)?;
+        if self.outbox.closing().map(|closing| closing.code) != Some(4009) {
+            return Err(broken("the older connection is not closed".to_owned()));
         }
+        self.fates_are_known()?;
+        old.detach(false).await;
+        self.begin_anew(outbox);
+        Ok(())
+    }
+
+    /// The connection breaks, and the game goes on from an older save: one agent forgets its last
+    /// turns.
+    async fn resume(&mut self, agent: usize, back: usize) -> Check {
+        let Some(turn_id) = self.known_turn(agent, back) else { return Ok(()) };
+        self.break_off().await;
+        let resume_after = BTreeMap::from([(agent_name(agent), Id::from(&*turn_id))]);
+        let plan = SessionPlan { resume_after, ..SessionPlan::named("play") };
+        let outbox = OutboxHandle::default();
+        let attached = self.registry.attach(plan, outbox.clone()).await.unwrap();
+        self.attachment = attached.attachment;
+        self.begin_anew(outbox);
+        if let Some(complaint) = attached.complaints.first() {
+            return Err(broken(format!("{turn_id} is not resumed: {}", complaint.message)));
+        }
+        let name = agent_name(agent);
+        let later = self.checker.order.iter().rev().take_while(|turn| **turn != turn_id);
+        let later = later.filter(|turn| self.checker.turns[*turn].agent == *name);
+        for turn in later.cloned().collect::<Vec<_>>() {
+            let tags = &self.checker.turns[&turn].tags;
+            self.lost.extend(tags.iter().flat_map(|tag| words(&tag.text)));
+            self.set_aside.insert(turn);
+        }
+        Ok(())
+    }
+
+    /// The server goes down, which the game hears of to the end, and a new one opens the store.
+    async fn restart(&mut self) -> Check {
+        let other = self.attach("other", OutboxHandle::default()).await;
+        std::mem::replace(&mut self.attachment, other).detach(true).await;
+        self.read(usize::MAX)?;
+        self.fates_are_known()?;
+        self.registry.close().await;
+        self.registry = registry(&self.store, &self.puppet, &self.ids);
+        let outbox = OutboxHandle::default();
+        self.attachment = self.attach("play", outbox.clone()).await;
+        self.begin_anew(outbox);
+        Ok(())
+    }
+
+    /// What was unanswered counts as disconnected; what was not shown never will be.
+    fn begin_anew(&mut self, outbox: OutboxHandle) {
         self.outbox = outbox;
         self.checker.disconnected();
         let generated = (1..=self.words).map(word);
         self.lost.extend(generated.filter(|word| !self.checker.words.contains(word)));
-        // What was unanswered counts as disconnected.
         self.sent.clear();
         self.promised.clear();
         self.questions.clear();
-        Ok(())
+    }
+
+    async fn attach(&self, session: &str, outbox: OutboxHandle) -> Attachment {
+        self.registry.attach(SessionPlan::named(session), outbox).await.unwrap().attachment
     }
 
     fn fates_are_known(&self) -> Check {

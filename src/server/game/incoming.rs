@@ -18,7 +18,7 @@ use tokio_tungstenite::tungstenite;
 use crate::server::Doors;
 use crate::turn::agent::AgentMessage;
 use crate::turn::outbox::{Closing, OutboxHandle};
-use crate::turn::registry::Attachment;
+use crate::turn::registry::{Attached, Attachment, SessionPlan};
 
 /// What a connection has said about itself so far.
 pub(super) struct Reader<'a> {
@@ -186,7 +186,6 @@ impl<'a> Reader<'a> {
             self.complain(message, None, message_id);
             return Ok(());
         }
-        self.greeted = true;
         if let Some(version) =
             hello.protocol.as_ref().filter(|version| **version != PROTOCOL_VERSION)
         {
@@ -197,7 +196,13 @@ impl<'a> Reader<'a> {
         if let Some(game) = &hello.game {
             tracing::info!(game = %game, session = ?hello.session_id, "a game says hello");
         }
-        if self.attach(hello.session_id, message_id).await {
+        let plan = SessionPlan {
+            name: hello.session_id,
+            fork_of: hello.fork_of,
+            resume_after: hello.resume_after,
+        };
+        self.greeted = self.attach(plan, message_id).await;
+        if self.greeted {
             self.welcome();
         }
         Ok(())
@@ -213,9 +218,12 @@ impl<'a> Reader<'a> {
         self.outbox.send(ServerMessage::Pong(Pong { nonce: ping.nonce, server_time }));
     }
 
-    async fn attach(&mut self, session_id: Option<Id>, message_id: Option<Id>) -> bool {
-        match self.doors.registry.attach(session_id, self.outbox.clone()).await {
-            Ok(attachment) => {
+    async fn attach(&mut self, plan: SessionPlan, message_id: Option<Id>) -> bool {
+        match self.doors.registry.attach(plan, self.outbox.clone()).await {
+            Ok(Attached { attachment, complaints }) => {
+                for complaint in complaints {
+                    self.fail(ErrorMessage { in_reply_to: message_id.clone(), ..complaint });
+                }
                 self.attachment = Some(attachment);
                 true
             }
@@ -237,7 +245,9 @@ impl<'a> Reader<'a> {
     }
 
     async fn deliver(&mut self, agent_id: &Id, message: AgentMessage, message_id: Option<Id>) {
-        if self.attachment.is_none() && !self.attach(None, message_id.clone()).await {
+        if self.attachment.is_none()
+            && !self.attach(SessionPlan::default(), message_id.clone()).await
+        {
             return;
         }
         let Some(attachment) = &mut self.attachment else { return };

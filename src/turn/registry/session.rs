@@ -3,15 +3,16 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use dramatis_protocol::{ErrorCode, ErrorMessage, Id, ServerMessage};
+use dramatis_protocol::{ErrorCode, ErrorMessage, Id};
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
+use tokio::task::JoinHandle;
 
 use super::Shared;
 use crate::turn::agent::{
     Agent, AgentMessage, Connected, Delivery, Rest, TURNS_IN_MEMORY, ToAgent,
 };
-use crate::turn::outbox::{Closing, OutboxHandle};
+use crate::turn::outbox::OutboxHandle;
 
 /// How many messages may wait for an agent; the connection that sends more waits.
 const INBOX: usize = 64;
@@ -25,14 +26,24 @@ pub(super) struct Session {
 
 #[derive(Default)]
 struct Inner {
-    agents: HashMap<Id, mpsc::Sender<ToAgent>>,
+    agents: HashMap<Id, Awake>,
     connected: Option<Connected>,
     epoch: u64,
+}
+
+/// An agent that has a task.
+struct Awake {
+    inbox: mpsc::Sender<ToAgent>,
+    task: JoinHandle<()>,
 }
 
 impl Session {
     pub fn new(id: Id, named: bool) -> Self {
         Self { id, named, inner: Mutex::default() }
+    }
+
+    pub const fn id(&self) -> &Id {
+        &self.id
     }
 
     pub fn agents(&self) -> usize {
@@ -62,8 +73,7 @@ impl Session {
     /// left the one before.
     pub async fn hand_over(&self, connected: &Connected) -> impl Future<Output = ()> + use<> {
         let (done, mut all_done) = mpsc::channel::<()>(1);
-        let agents: Vec<_> = self.inner().agents.values().cloned().collect();
-        for agent in agents {
+        for agent in self.inboxes() {
             // One that has just ended is woken with the connection of that moment.
             let connect = ToAgent::Connect { connected: connected.clone(), done: done.clone() };
             let _ = agent.send(connect).await;
@@ -74,13 +84,29 @@ impl Session {
         }
     }
 
+    /// Ends an agent's task, if it has one, once it has read its inbox and stored what it knows.
+    pub async fn put_to_sleep(&self, agent_id: &Id) {
+        let awake = self.inner().agents.remove(agent_id);
+        if let Some(Awake { inbox, task }) = awake {
+            drop(inbox);
+            // A task that panicked has ended as well.
+            let _ = task.await;
+        }
+    }
+
+    fn inboxes(&self) -> Vec<mpsc::Sender<ToAgent>> {
+        self.inner().agents.values().map(|awake| awake.inbox.clone()).collect()
+    }
+
     /// Puts a message into an agent's inbox, unless the connection is not the session's any more.
     fn try_send(&self, epoch: u64, agent_id: &Id, message: ToAgent) -> Sent {
         let inner = self.inner();
         if inner.epoch != epoch {
             return Sent::Done;
         }
-        let Some(inbox) = inner.agents.get(agent_id) else { return Sent::Asleep(message) };
+        let Some(Awake { inbox, .. }) = inner.agents.get(agent_id) else {
+            return Sent::Asleep(message);
+        };
         match inbox.try_send(message) {
             Ok(()) => Sent::Done,
             Err(TrySendError::Full(back)) => Sent::Full(inbox.clone(), back),
@@ -91,13 +117,6 @@ impl Session {
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Tells a connection that its session is another's now, and closes it.
-pub(super) fn dismiss(before: &Connected) {
-    let message = "another connection took this play session over";
-    before.outbox.send(ServerMessage::Error(ErrorMessage::new(ErrorCode::SessionTaken, message)));
-    before.outbox.close(Closing::SESSION_TAKEN);
 }
 
 /// What became of a message for an agent.
@@ -161,13 +180,13 @@ impl Attachment {
     pub async fn detach(self, shutdown: bool) {
         let epoch = self.connected.epoch;
         let (done, mut all_done) = mpsc::channel(1);
-        let agents: Vec<_> = {
+        {
             let mut inner = self.session.inner();
             if inner.epoch == epoch {
                 inner.connected = None;
             }
-            inner.agents.values().cloned().collect()
-        };
+        }
+        let agents = self.session.inboxes();
         for agent in &agents {
             let done = done.clone();
             let _ = agent.send(ToAgent::Disconnect { epoch, shutdown, done }).await;
@@ -215,15 +234,15 @@ impl Attachment {
             ErrorMessage::new(ErrorCode::Internal, message)
         })?;
         let mut inner = self.session.inner();
-        if inner.agents.get(agent_id).is_some_and(|inbox| !inbox.is_closed()) {
+        if inner.agents.get(agent_id).is_some_and(|awake| !awake.inbox.is_closed()) {
             return Ok(());
         }
         let agent = Agent::new(id.clone(), agent_id.clone(), services, stored);
         let agent = agent.connected(inner.connected.clone());
         let (inbox, receiver) = mpsc::channel(INBOX);
-        inner.agents.insert(agent_id.clone(), inbox);
-        let task = live(agent, receiver, Arc::clone(&self.session), Arc::clone(&self.shared));
-        self.shared.tasks.spawn(task);
+        let life = live(agent, receiver, Arc::clone(&self.session), Arc::clone(&self.shared));
+        let task = self.shared.tasks.spawn(life);
+        inner.agents.insert(agent_id.clone(), Awake { inbox, task });
         Ok(())
     }
 }
