@@ -190,10 +190,11 @@ pub fn check_shown(request: &Request, shown: &BTreeSet<String>) -> Check {
 /// The words of a text that only a model can have written: `w000017x`. A word that was cut in two
 /// is none.
 pub fn words(text: &str) -> Vec<String> {
-    let tokens = text.split(|c: char| !c.is_ascii_alphanumeric());
-    let is_ours = |token: &&str| {
-        let number = token.strip_prefix('w').and_then(|rest| rest.strip_suffix('x'));
-        number.is_some_and(|number| number.len() == 6 && number.bytes().all(|b| b.is_ascii_digit()))
+    let is_word = |word: &&[u8]| {
+        word.first() == Some(&b'w')
+            && word.last() == Some(&b'x')
+            && word[1..7].iter().all(u8::is_ascii_digit)
     };
-    tokens.filter(is_ours).map(str::to_owned).collect()
+    let found = text.as_bytes().windows(8).filter(is_word);
+    found.map(|word| String::from_utf8_lossy(word).into_owned()).collect()
 }
