@@ -5,7 +5,8 @@
 //! the reader as the text that it was.
 
 use super::bytes::{begins_name, is_name};
-use super::rules::{KEY_LENGTH, fold};
+use super::rules::{KEY_LENGTH, Known, fold, key_up_to_end};
+use super::vocabulary::Vocabulary;
 
 /// What has come of such a tag.
 #[derive(Debug, Clone, Copy, Default)]
@@ -24,6 +25,24 @@ pub(super) enum Step {
     Ended(usize),
     /// It is something else, or longer.
     Other,
+}
+
+/// A whole bare tag of a known name, with bytes to spare after it.
+pub(super) struct Whole {
+    pub(super) known: Known,
+    pub(super) closing: bool,
+    pub(super) length: usize,
+}
+
+/// Reads the tag that `bytes` begin with, if it is a bare one.
+#[inline]
+pub(super) fn read_whole(bytes: &[u8], vocabulary: &Vocabulary) -> Option<Whole> {
+    let closing = bytes.get(1) == Some(&b'/');
+    let start = if closing { 2 } else { 1 };
+    let window: &[u8; KEY_LENGTH] = bytes.get(start..)?.first_chunk()?;
+    let (key, length) = key_up_to_end(*window)?;
+    let known = vocabulary.look_up_key(key)?;
+    Some(Whole { known, closing, length: start + length + 1 })
 }
 
 impl Bare {

@@ -11,8 +11,8 @@ use super::tree::Event;
 use super::vocabulary::Vocabulary;
 use super::warnings::WarningCounts;
 
-/// Up to this length of a piece, looking at each byte is faster than looking for one among many.
-pub(super) const SHORT: usize = 24;
+/// Up to this length of a piece, what can be in it is found out before anything else is done.
+const SHORT: usize = 256;
 
 /// What becomes of text outside every tag.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -97,6 +97,7 @@ impl Parser {
     /// Reads one more piece. Never fails; the work is linear in the piece's length.
     #[inline]
     pub fn feed(&mut self, bytes: &[u8], sink: &mut impl FnMut(Event<'_>)) {
+        let bytes = if self.cleaner.is_idle() { self.reader.read_bare(bytes, sink) } else { bytes };
         if bytes.len() <= SHORT && self.cleaner.is_idle() {
             let classes = classes_of(bytes);
             if classes & UNCLEAN == 0

@@ -5,13 +5,13 @@
 
 use std::sync::Arc;
 
-use super::bare::{Bare, Step};
+use super::bare::{self, Bare, Step};
 use super::bytes::{BACKTICK, SPECIAL, boundary, class, is_white};
 use super::entities::{self, Entity};
 use super::markup::{self, Begin, Fence};
-use super::parser::{End, Options, SHORT, Summary};
-use super::rules::{HiddenGroup, Role};
-use super::scan::{self, Scan, Verdict};
+use super::parser::{End, Options, Summary};
+use super::rules::{HiddenGroup, Known, Role};
+use super::scan::{self, Said, Scan, Verdict};
 use super::text::split_trailing_white;
 use super::tree::{Event, Tree};
 use super::vocabulary::Vocabulary;
@@ -19,6 +19,9 @@ use super::warnings::Warning;
 
 /// More than any construct needs to be decided, with room for one character.
 const HELD_LIMIT: usize = scan::LIMIT + 8;
+
+/// Up to this length, looking at each byte is faster than calling `memchr`.
+const SHORT: usize = 24;
 
 /// What the output is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,7 +100,8 @@ impl Reader {
         let mut rest = piece;
         while !rest.is_empty() {
             rest = if self.bare.is_some() {
-                self.resume_bare(rest, sink)
+                let left = self.read_bare(rest.as_bytes(), sink).len();
+                rest.split_at(rest.len() - left).1
             } else if !self.held.is_empty() {
                 self.resume(rest, sink)
             } else {
@@ -124,23 +128,27 @@ impl Reader {
         }
     }
 
-    /// Reads on in a bare tag; returns what is left of the piece. What is no bare tag is then held.
+    /// Reads on in a bare tag, if the output is in one; returns what is left of the piece. What is no
+    /// bare tag is then held.
     #[inline]
-    fn resume_bare<'a>(&mut self, piece: &'a str, sink: &mut impl FnMut(Event<'_>)) -> &'a str {
+    pub(super) fn read_bare<'a>(
+        &mut self,
+        piece: &'a [u8],
+        sink: &mut impl FnMut(Event<'_>),
+    ) -> &'a [u8] {
         let Some(bare) = &mut self.bare else { return piece };
         let so_far = *bare;
-        match bare.read(piece.as_bytes()) {
-            Step::Undecided => return "",
-            Step::Ended(used) => {
-                let bare = *bare;
-                if self.bare_tag(bare, sink) {
-                    self.bare = None;
-                    return piece.split_at(used).1;
-                }
-            }
-            Step::Other => {}
+        let step = bare.read(piece);
+        if step == Step::Undecided {
+            return &[];
         }
+        let whole = *bare;
         self.bare = None;
+        if let Step::Ended(used) = step
+            && self.bare_tag(whole, sink)
+        {
+            return piece.get(used..).unwrap_or_default();
+        }
         so_far.spell(&mut self.held);
         piece
     }
@@ -163,9 +171,7 @@ impl Reader {
     #[inline]
     fn bare_tag(&mut self, bare: Bare, sink: &mut impl FnMut(Event<'_>)) -> bool {
         let Some(known) = self.tree.vocabulary.look_up_key(bare.key()) else { return false };
-        self.scan.take_bare(known, bare.is_closing());
-        self.tag("", sink);
-        self.scan.stop();
+        self.known_tag(known, bare.is_closing(), sink);
         true
     }
 
@@ -294,10 +300,9 @@ impl Reader {
     #[inline]
     fn decide_markup(&mut self, text: &str, sink: &mut impl FnMut(Event<'_>)) -> Option<usize> {
         if !self.scan.is_running() {
-            if let Some(end) = self.scan.run_bare(text, &self.tree.vocabulary) {
-                self.tag(text, sink);
-                self.scan.stop();
-                return Some(end);
+            if let Some(whole) = bare::read_whole(text.as_bytes(), &self.tree.vocabulary) {
+                self.known_tag(whole.known, whole.closing, sink);
+                return Some(whole.length);
             }
             let (mode, used) = match markup::begin(text) {
                 Begin::Undecided => return None,
@@ -393,33 +398,56 @@ impl Reader {
         if self.scan.is_overlong() {
             self.mode = Mode::Remainder;
         }
-        let Some(known) = self.scan.known() else { return self.unknown_tag(text, sink) };
-        match (known.role, self.scan.is_closing()) {
-            (Role::Tag(tag), false) => {
-                self.seen_tag = true;
-                self.tree.open(tag, &self.scan, text, sink);
-            }
-            (Role::Tag(tag), true) => self.tree.close(known, tag, sink),
-            (Role::Hidden(group), false) => {
-                self.seen_tag = true;
-                self.tree.warnings.add(Warning::HiddenReasoning);
-                if self.scan.is_self_closed() {
-                    self.tree.note_closed_at_once(Some(known));
-                } else {
-                    self.hidden = Some(group);
+        let closing = self.scan.is_closing();
+        let said = self.scan.said(text);
+        match self.scan.known() {
+            None => self.unknown_tag(text, sink),
+            Some(known) => match known.role {
+                Role::Tag(tag) if !closing => {
+                    self.seen_tag = true;
+                    self.tree.open(known, tag, said, sink);
                 }
-            }
-            (Role::Hidden(_), true) if self.hidden.is_some() => {
-                self.hidden = None;
-                self.awaits_closing_half = false;
-            }
-            (Role::Hidden(_), true) => {
-                if !self.tree.uses_up(known) {
-                    self.tree.warnings.add(Warning::OrphanReasoningClose);
-                    self.orphan_before_tags |= !self.seen_tag;
-                    self.tree.drop_waiting();
+                Role::Tag(tag) => self.tree.close(known, tag, sink),
+                Role::Hidden(_) if closing => self.close_hidden(known),
+                Role::Hidden(group) => {
+                    let is_self_closed = said.is_self_closed;
+                    self.open_hidden(known, group, is_self_closed);
                 }
+            },
+        }
+    }
+
+    /// Hands a known tag without attributes to the tree.
+    #[inline]
+    fn known_tag(&mut self, known: Known, closing: bool, sink: &mut impl FnMut(Event<'_>)) {
+        match known.role {
+            Role::Tag(tag) if !closing => {
+                self.seen_tag = true;
+                self.tree.open(known, tag, Said::default(), sink);
             }
+            Role::Tag(tag) => self.tree.close(known, tag, sink),
+            Role::Hidden(_) if closing => self.close_hidden(known),
+            Role::Hidden(group) => self.open_hidden(known, group, false),
+        }
+    }
+
+    fn open_hidden(&mut self, known: Known, group: HiddenGroup, is_self_closed: bool) {
+        self.seen_tag = true;
+        self.tree.warnings.add(Warning::HiddenReasoning);
+        if is_self_closed {
+            self.tree.note_closed_at_once(known);
+        } else {
+            self.hidden = Some(group);
+        }
+    }
+
+    fn close_hidden(&mut self, known: Known) {
+        if self.hidden.take().is_some() {
+            self.awaits_closing_half = false;
+        } else if !self.tree.uses_up(known) {
+            self.tree.warnings.add(Warning::OrphanReasoningClose);
+            self.orphan_before_tags |= !self.seen_tag;
+            self.tree.drop_waiting();
         }
     }
 
