@@ -13,6 +13,8 @@
 //! 4 for prose there; speed must not depend on the reply's length. With a number as argument
 //! (`cargo bench --bench tags -- 3`) each measurement takes that many times as long.
 
+#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a benchmark fails by panicking")]
+
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Duration, Instant};

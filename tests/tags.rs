@@ -3,6 +3,8 @@
 //! `tag-cases.json` is the dialect's own list, `tag-cases-more.json` has at least one example for
 //! each rule. They run through `dramatis parse`, so that its output is tested with them.
 
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
 use std::io::{self, Read};
 
 use dramatis::cli::parse::{ParseArgs, parse, read_vocabulary};

@@ -12,7 +12,7 @@ use super::vocabulary::Vocabulary;
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Bare {
     /// The name's bytes, the first one lowest.
-    name: u128,
+    name: u64,
     length: usize,
     closing: bool,
 }
@@ -21,7 +21,7 @@ pub(super) struct Bare {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
     Undecided,
-    /// Its `>` is the last of this many bytes.
+    /// Its `>` stands here.
     Ended(usize),
     /// It is something else, or longer.
     Other,
@@ -46,29 +46,31 @@ pub(super) fn read_whole(bytes: &[u8], vocabulary: &Vocabulary) -> Option<Whole>
 }
 
 impl Bare {
-    /// Reads what follows the `<` and what was read before.
+    /// Reads what follows the `<` and what was read before; nothing changes if it is something else.
     #[inline]
     pub(super) fn read(&mut self, bytes: &[u8]) -> Step {
+        let (mut name, mut length, mut closing) = (self.name, self.length, self.closing);
+        let mut step = Step::Undecided;
         for (at, &byte) in bytes.iter().enumerate() {
-            match byte {
-                b'>' if self.length > 0 => return Step::Ended(at + 1),
-                b'/' if self.length == 0 && !self.closing => self.closing = true,
-                _ if self.length < KEY_LENGTH && is_name(byte) => {
-                    if self.length == 0 && !begins_name(byte) {
-                        return Step::Other;
-                    }
-                    self.name |= u128::from(byte) << (8 * self.length);
-                    self.length += 1;
-                }
-                _ => return Step::Other,
+            if is_name(byte) && length < KEY_LENGTH && (length > 0 || begins_name(byte)) {
+                name |= u64::from(byte) << (8 * length);
+                length += 1;
+            } else if byte == b'>' && length > 0 {
+                step = Step::Ended(at);
+                break;
+            } else if byte == b'/' && length == 0 && !closing {
+                closing = true;
+            } else {
+                return Step::Other;
             }
         }
-        Step::Undecided
+        (self.name, self.length, self.closing) = (name, length, closing);
+        step
     }
 
     /// The name's key, as the vocabulary compares it.
     #[inline]
-    pub(super) const fn key(&self) -> u128 {
+    pub(super) const fn key(&self) -> u64 {
         fold(self.name)
     }
 

@@ -137,20 +137,27 @@ impl Reader {
         sink: &mut impl FnMut(Event<'_>),
     ) -> &'a [u8] {
         let Some(bare) = &mut self.bare else { return piece };
-        let so_far = *bare;
-        let step = bare.read(piece);
-        if step == Step::Undecided {
-            return &[];
+        let rest = match bare.read(piece) {
+            Step::Undecided => return &[],
+            Step::Ended(at) => {
+                let (key, closing) = (bare.key(), bare.is_closing());
+                if self.bare_tag(key, closing, sink) {
+                    self.bare = None;
+                    return piece.get(at + 1..).unwrap_or_default();
+                }
+                piece.get(at..).unwrap_or_default()
+            }
+            Step::Other => piece,
+        };
+        self.spell_bare();
+        rest
+    }
+
+    /// Holds the text of what is no bare tag.
+    fn spell_bare(&mut self) {
+        if let Some(bare) = self.bare.take() {
+            bare.spell(&mut self.held);
         }
-        let whole = *bare;
-        self.bare = None;
-        if let Step::Ended(used) = step
-            && self.bare_tag(whole, sink)
-        {
-            return piece.get(used..).unwrap_or_default();
-        }
-        so_far.spell(&mut self.held);
-        piece
     }
 
     /// Reads what may be a bare tag at the end of a piece; `None`: something else is to be read.
@@ -162,16 +169,16 @@ impl Reader {
                 self.bare = Some(bare);
                 Some(text.len())
             }
-            Step::Ended(used) => self.bare_tag(bare, sink).then_some(1 + used),
+            Step::Ended(at) => self.bare_tag(bare.key(), bare.is_closing(), sink).then_some(at + 2),
             Step::Other => None,
         }
     }
 
     /// Hands a bare tag to the tree, if it is known.
     #[inline]
-    fn bare_tag(&mut self, bare: Bare, sink: &mut impl FnMut(Event<'_>)) -> bool {
-        let Some(known) = self.tree.vocabulary.look_up_key(bare.key()) else { return false };
-        self.known_tag(known, bare.is_closing(), sink);
+    fn bare_tag(&mut self, key: u64, closing: bool, sink: &mut impl FnMut(Event<'_>)) -> bool {
+        let Some(known) = self.tree.vocabulary.look_up_key(key) else { return false };
+        self.known_tag(known, closing, sink);
         true
     }
 
@@ -363,7 +370,7 @@ impl Reader {
 
     fn decide_entity(&mut self, text: &str, sink: &mut impl FnMut(Event<'_>)) -> Option<usize> {
         match entities::read(text) {
-            Entity::Undecided => return None,
+            Entity::Undecided => None,
             Entity::Text => {
                 self.plain("&", sink);
                 Some(1)
@@ -527,9 +534,7 @@ impl Reader {
 
     fn finish_held(&mut self, sink: &mut impl FnMut(Event<'_>)) {
         loop {
-            if let Some(bare) = self.bare.take() {
-                bare.spell(&mut self.held);
-            }
+            self.spell_bare();
             let held = std::mem::take(&mut self.held);
             if held.is_empty() {
                 break;
