@@ -115,7 +115,10 @@ pub fn parse(
 }
 
 /// The vocabulary that the options ask for; the standard one if they don't.
-fn vocabulary(args: &ParseArgs) -> anyhow::Result<Vocabulary> {
+///
+/// # Errors
+/// If it can't be read or used.
+pub fn vocabulary(args: &ParseArgs) -> anyhow::Result<Vocabulary> {
     if let Some(path) = &args.tags_file {
         let mut json = String::new();
         open(path)?.read_to_string(&mut json)?;
