@@ -91,13 +91,15 @@ impl<'v> ByteLoop<'v> {
     }
 
     fn tag(&mut self, sink: &mut impl FnMut(Event<'_>)) {
+        let name = std::str::from_utf8(&self.name).unwrap_or_default();
         if self.closing {
-            if let Some((tag_id, tag)) = self.open.pop() {
+            if let Some((tag_id, tag)) =
+                self.open.pop_if(|(_, tag)| tag.name.eq_ignore_ascii_case(name))
+            {
                 sink(Event::Close { tag_id, tag, complete: true });
             }
             return;
         }
-        let name = std::str::from_utf8(&self.name).unwrap_or_default();
         if let Some(tag) = self.vocabulary.find(name) {
             let (tag_id, parent_id) = (self.next_id, self.open.last().map(|open| open.0));
             self.next_id += 1;

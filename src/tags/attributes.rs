@@ -29,11 +29,15 @@ impl Attributes {
     }
 
     /// Reads the attributes of a tag of the vocabulary.
+    #[inline]
     pub(super) fn read(&mut self, said: Said<'_>, rules: &TagRules, warnings: &mut WarningCounts) {
         self.used = 0;
-        if said.attributes.is_empty() && rules.attributes.is_empty() {
-            return;
+        if !said.attributes.is_empty() || !rules.attributes.is_empty() {
+            self.read_all(said, rules, warnings);
         }
+    }
+
+    fn read_all(&mut self, said: Said<'_>, rules: &TagRules, warnings: &mut WarningCounts) {
         self.defined.clear();
         self.others.clear();
         for place in said.attributes {

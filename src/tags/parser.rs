@@ -97,8 +97,14 @@ impl Parser {
     /// Reads one more piece. Never fails; the work is linear in the piece's length.
     #[inline]
     pub fn feed(&mut self, bytes: &[u8], sink: &mut impl FnMut(Event<'_>)) {
-        let bytes = if self.cleaner.is_idle() { self.reader.read_bare(bytes, sink) } else { bytes };
-        if bytes.len() <= SHORT && self.cleaner.is_idle() {
+        if !self.cleaner.is_idle() {
+            return self.feed_unclean(bytes, sink);
+        }
+        let bytes = self.reader.read_bare(bytes, sink);
+        if bytes.is_empty() {
+            return;
+        }
+        if bytes.len() <= SHORT {
             let classes = classes_of(bytes);
             if classes & UNCLEAN == 0
                 && let Ok(text) = std::str::from_utf8(bytes)
@@ -106,6 +112,10 @@ impl Parser {
                 return self.reader.read_short(text, classes, sink);
             }
         }
+        self.feed_unclean(bytes, sink);
+    }
+
+    fn feed_unclean(&mut self, bytes: &[u8], sink: &mut impl FnMut(Event<'_>)) {
         let reader = &mut self.reader;
         self.cleaner.feed(bytes, &mut |part| read_part(reader, part, sink));
     }

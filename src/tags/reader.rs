@@ -83,15 +83,14 @@ impl Reader {
     /// Reads a short piece of plain ASCII whose classes of bytes are known.
     #[inline]
     pub(super) fn read_short(&mut self, text: &str, classes: u8, sink: &mut impl FnMut(Event<'_>)) {
-        let is_plain = classes & (SPECIAL | BACKTICK) == 0
-            && self.held.is_empty()
-            && self.bare.is_none()
-            && self.mode == Mode::Content
-            && self.hidden.is_none();
-        if is_plain {
+        if !self.held.is_empty() || self.bare.is_some() {
+            return self.read(text, sink);
+        }
+        let is_plain = classes & (SPECIAL | BACKTICK) == 0;
+        if is_plain && self.mode == Mode::Content && self.hidden.is_none() {
             self.plain(text, sink);
         } else {
-            self.read(text, sink);
+            self.read_on(text, sink);
         }
     }
 
@@ -160,9 +159,16 @@ impl Reader {
         }
     }
 
-    /// Reads what may be a bare tag at the end of a piece; `None`: something else is to be read.
+    /// Reads what may be a bare tag; `None`: something else is to be read.
     #[inline]
-    fn begin_bare(&mut self, text: &str, sink: &mut impl FnMut(Event<'_>)) -> Option<usize> {
+    fn bare(&mut self, text: &str, sink: &mut impl FnMut(Event<'_>)) -> Option<usize> {
+        if let Some(whole) = bare::read_whole(text.as_bytes(), &self.tree.vocabulary) {
+            self.known_tag(whole.known, whole.closing, sink);
+            return Some(whole.length);
+        }
+        if text.len() > SHORT {
+            return None;
+        }
         let mut bare = Bare::default();
         match bare.read(text.split_at(1).1.as_bytes()) {
             Step::Undecided => {
@@ -254,9 +260,8 @@ impl Reader {
         if rest.is_empty() {
             return text.len();
         }
-        if rest.len() <= SHORT
-            && rest.starts_with('<')
-            && let Some(used) = self.begin_bare(rest, sink)
+        if rest.starts_with('<')
+            && let Some(used) = self.bare(rest, sink)
         {
             return plain.len() + used;
         }
@@ -307,10 +312,6 @@ impl Reader {
     #[inline]
     fn decide_markup(&mut self, text: &str, sink: &mut impl FnMut(Event<'_>)) -> Option<usize> {
         if !self.scan.is_running() {
-            if let Some(whole) = bare::read_whole(text.as_bytes(), &self.tree.vocabulary) {
-                self.known_tag(whole.known, whole.closing, sink);
-                return Some(whole.length);
-            }
             let (mode, used) = match markup::begin(text) {
                 Begin::Undecided => return None,
                 Begin::Tag { closing } => {
