@@ -13,6 +13,8 @@
 //! 4 for prose there; speed must not depend on the reply's length. With a number as argument
 //! (`cargo bench --bench tags -- 3`) each measurement takes that many times as long.
 
+#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a benchmark fails by panicking")]
+
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -89,13 +91,15 @@ impl<'v> ByteLoop<'v> {
     }
 
     fn tag(&mut self, sink: &mut impl FnMut(Event<'_>)) {
+        let name = std::str::from_utf8(&self.name).unwrap_or_default();
         if self.closing {
-            if let Some((tag_id, tag)) = self.open.pop() {
+            if let Some((tag_id, tag)) =
+                self.open.pop_if(|(_, tag)| tag.name.eq_ignore_ascii_case(name))
+            {
                 sink(Event::Close { tag_id, tag, complete: true });
             }
             return;
         }
-        let name = std::str::from_utf8(&self.name).unwrap_or_default();
         if let Some(tag) = self.vocabulary.find(name) {
             let (tag_id, parent_id) = (self.next_id, self.open.last().map(|open| open.0));
             self.next_id += 1;

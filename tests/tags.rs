@@ -3,9 +3,13 @@
 //! `tag-cases.json` is the dialect's own list, `tag-cases-more.json` has at least one example for
 //! each rule. They run through `dramatis parse`, so that its output is tested with them.
 
-use std::io::{self, Read};
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
-use dramatis::cli::parse::{ParseArgs, parse, read_vocabulary};
+use std::cell::RefCell;
+use std::io::{self, Read, Write};
+use std::rc::Rc;
+
+use dramatis::cli::parse::{ParseArgs, parse, read_vocabulary, run, vocabulary};
 use dramatis::tags::Vocabulary;
 use serde_json::{Value, json};
 
@@ -127,4 +131,112 @@ fn the_examples_of_the_dialect_hold() {
 #[test]
 fn more_examples_of_each_rule_hold() {
     check_all(include_str!("data/tag-cases-more.json"));
+}
+
+/// The command's options, as a user types them.
+fn options(arguments: &[&str]) -> ParseArgs {
+    #[derive(clap::Parser)]
+    struct Cli {
+        #[command(flatten)]
+        args: ParseArgs,
+    }
+    let arguments = ["parse"].iter().chain(arguments);
+    <Cli as clap::Parser>::try_parse_from(arguments).unwrap().args
+}
+
+#[test]
+fn the_command_prints_one_object_a_line() {
+    let check = |arguments: &[&str], input: &str, expected: &str| {
+        let args = options(arguments);
+        let mut output = Vec::new();
+        parse(&args, vocabulary(&args).unwrap(), input.as_bytes(), &mut output).unwrap();
+        assert_eq!(String::from_utf8(output).unwrap(), expected, "{arguments:?}");
+    };
+    check(
+        &["--tags", "speech,action,Think"],
+        "<speech to=\"a\">Hé <action/></speech><think>x</think>!",
+        r#"{"event":"open","tag_id":0,"tag":"speech","attributes":{"to":"a"}}
+{"event":"chunk","tag_id":0,"text":"Hé"}
+{"event":"open","tag_id":1,"parent_id":0,"tag":"action","attributes":{}}
+{"event":"close","tag_id":1,"tag":"action","complete":true}
+{"event":"close","tag_id":0,"tag":"speech","complete":true}
+{"event":"end","warnings":{"unexpected_attribute":1,"hidden_reasoning":1,"stray_text":1}}
+"#,
+    );
+    check(
+        &["--tags=say", "--chunk", "2", "--stray-text", "say", "--truncated"],
+        "abc",
+        r#"{"event":"open","tag_id":0,"tag":"say","attributes":{}}
+{"event":"chunk","tag_id":0,"text":"ab"}
+{"event":"chunk","tag_id":0,"text":"c"}
+{"event":"close","tag_id":0,"tag":"say","complete":false}
+{"event":"end","warnings":{"stray_text":1}}
+"#,
+    );
+    check(&["--interrupt", "--merge"], "", "{\"event\":\"end\",\"warnings\":{}}\n");
+    check(
+        &["--starts-in-reasoning"],
+        "",
+        "{\"event\":\"end\",\"warnings\":{\"unclosed\":1,\"hidden_reasoning\":1}}\n",
+    );
+}
+
+#[test]
+fn a_bad_vocabulary_ends_the_command_with_2() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    std::fs::write(path("text"), "Hello").unwrap();
+    let code = |tags: &str| {
+        std::fs::write(path("tags"), tags).unwrap();
+        let code = run(&options(&["--tags-file", &path("tags"), &path("text")])).unwrap();
+        format!("{code:?}")
+    };
+    let [fine, bad] = [0, 2].map(|code| format!("{:?}", std::process::ExitCode::from(code)));
+    assert_eq!(code(r#"[{"name": "say", "kind": "speech"}]"#), fine);
+    assert_eq!(code("[]"), fine);
+    assert_eq!(code(r#"[{"name": "two words"}]"#), bad);
+    assert_eq!(code(r#"[{"kind": "speech"}]"#), bad);
+    assert_eq!(code("{}"), bad);
+    assert_eq!(code("no JSON"), bad);
+    let named = run(&options(&["--tags", "fine,1st", &path("text")])).unwrap();
+    assert_eq!(format!("{named:?}"), bad);
+    assert!(run(&options(&[&path("missing")])).is_err());
+}
+
+#[test]
+fn events_are_written_before_more_is_read() {
+    /// Shared by the reader, which looks at what was written, and the writer.
+    #[derive(Clone, Default)]
+    struct Written(Rc<RefCell<Vec<u8>>>);
+
+    impl Write for Written {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.borrow_mut().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    struct Waiting(Written, usize);
+
+    impl Read for Waiting {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let lines = self.0.0.borrow().iter().filter(|&&byte| byte == b'\n').count();
+            self.1 += 1;
+            let (piece, expected) = match self.1 {
+                1 => ("<speech>Hello", 0),
+                2 => (" there", 2),
+                _ => ("", 3),
+            };
+            assert_eq!(lines, expected, "at read {}", self.1);
+            buffer[..piece.len()].copy_from_slice(piece.as_bytes());
+            Ok(piece.len())
+        }
+    }
+
+    let written = Written::default();
+    let output = io::BufWriter::new(written.clone());
+    parse(&options(&[]), Vocabulary::standard(), Waiting(written, 0), output).unwrap();
 }

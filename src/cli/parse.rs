@@ -115,7 +115,10 @@ pub fn parse(
 }
 
 /// The vocabulary that the options ask for; the standard one if they don't.
-fn vocabulary(args: &ParseArgs) -> anyhow::Result<Vocabulary> {
+///
+/// # Errors
+/// If it can't be read or used.
+pub fn vocabulary(args: &ParseArgs) -> anyhow::Result<Vocabulary> {
     if let Some(path) = &args.tags_file {
         let mut json = String::new();
         open(path)?.read_to_string(&mut json)?;
@@ -204,13 +207,13 @@ impl<W: Write> Lines<W> {
                     .iter()
                     .map(|(name, value)| (name.to_string(), value.as_str().into()))
                     .collect();
-                let mut line = json!({ "event": "open", "tag_id": tag_id });
-                if let Some(parent_id) = parent_id {
-                    line["parent_id"] = parent_id.into();
-                }
-                line["tag"] = (*tag.name).into();
-                line["attributes"] = attributes.into();
-                self.line(&line);
+                let mut line = Map::new();
+                line.insert("event".into(), "open".into());
+                line.insert("tag_id".into(), tag_id.into());
+                line.extend(parent_id.map(|parent_id| ("parent_id".to_owned(), parent_id.into())));
+                line.insert("tag".into(), (*tag.name).into());
+                line.insert("attributes".into(), attributes.into());
+                self.line(&line.into());
             }
             Event::Chunk { tag_id, text } => self.chunk(tag_id, text),
             Event::Close { tag_id, tag, complete } => self.line(

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::entities;
 use super::rules::{AttributeRules, TagRules, same_folded};
-use super::scan::{Place, Scan};
+use super::scan::{Place, Said};
 use super::vocabulary::AttributeType;
 use super::warnings::{Warning, WarningCounts};
 
@@ -28,22 +28,20 @@ impl Attributes {
         self.slots.get(..self.used).unwrap_or_default()
     }
 
-    /// Reads the attributes of a tag of the vocabulary that `scan` has walked over.
-    pub(super) fn read(
-        &mut self,
-        scan: &Scan,
-        text: &str,
-        rules: &TagRules,
-        warnings: &mut WarningCounts,
-    ) {
+    /// Reads the attributes of a tag of the vocabulary.
+    #[inline]
+    pub(super) fn read(&mut self, said: Said<'_>, rules: &TagRules, warnings: &mut WarningCounts) {
         self.used = 0;
-        if scan.attributes().is_empty() && rules.attributes.is_empty() {
-            return;
+        if !said.attributes.is_empty() || !rules.attributes.is_empty() {
+            self.read_all(said, rules, warnings);
         }
+    }
+
+    fn read_all(&mut self, said: Said<'_>, rules: &TagRules, warnings: &mut WarningCounts) {
         self.defined.clear();
         self.others.clear();
-        for place in scan.attributes() {
-            self.add(*place, text, rules, warnings);
+        for place in said.attributes {
+            self.add(*place, said.text, rules, warnings);
         }
         for (index, rule) in rules.attributes.iter().enumerate() {
             if rule.required && !self.defined.contains(&index) {

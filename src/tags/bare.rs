@@ -5,13 +5,14 @@
 //! the reader as the text that it was.
 
 use super::bytes::{begins_name, is_name};
-use super::rules::{KEY_LENGTH, fold};
+use super::rules::{KEY_LENGTH, Known, fold, key_up_to_end};
+use super::vocabulary::Vocabulary;
 
 /// What has come of such a tag.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Bare {
     /// The name's bytes, the first one lowest.
-    name: u128,
+    name: u64,
     length: usize,
     closing: bool,
 }
@@ -20,36 +21,56 @@ pub(super) struct Bare {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
     Undecided,
-    /// Its `>` is the last of this many bytes.
+    /// Its `>` stands here.
     Ended(usize),
     /// It is something else, or longer.
     Other,
 }
 
+/// A whole bare tag of a known name, with bytes to spare after it.
+pub(super) struct Whole {
+    pub(super) known: Known,
+    pub(super) closing: bool,
+    pub(super) length: usize,
+}
+
+/// Reads the tag that `bytes` begin with, if it is a bare one.
+#[inline]
+pub(super) fn read_whole(bytes: &[u8], vocabulary: &Vocabulary) -> Option<Whole> {
+    let closing = bytes.get(1) == Some(&b'/');
+    let start = if closing { 2 } else { 1 };
+    let window: &[u8; KEY_LENGTH] = bytes.get(start..)?.first_chunk()?;
+    let (key, length) = key_up_to_end(*window)?;
+    let known = vocabulary.look_up_key(key)?;
+    Some(Whole { known, closing, length: start + length + 1 })
+}
+
 impl Bare {
-    /// Reads what follows the `<` and what was read before.
+    /// Reads what follows the `<` and what was read before; nothing changes if it is something else.
     #[inline]
     pub(super) fn read(&mut self, bytes: &[u8]) -> Step {
+        let (mut name, mut length, mut closing) = (self.name, self.length, self.closing);
+        let mut step = Step::Undecided;
         for (at, &byte) in bytes.iter().enumerate() {
-            match byte {
-                b'>' if self.length > 0 => return Step::Ended(at + 1),
-                b'/' if self.length == 0 && !self.closing => self.closing = true,
-                _ if self.length < KEY_LENGTH && is_name(byte) => {
-                    if self.length == 0 && !begins_name(byte) {
-                        return Step::Other;
-                    }
-                    self.name |= u128::from(byte) << (8 * self.length);
-                    self.length += 1;
-                }
-                _ => return Step::Other,
+            if is_name(byte) && length < KEY_LENGTH && (length > 0 || begins_name(byte)) {
+                name |= u64::from(byte) << (8 * length);
+                length += 1;
+            } else if byte == b'>' && length > 0 {
+                step = Step::Ended(at);
+                break;
+            } else if byte == b'/' && length == 0 && !closing {
+                closing = true;
+            } else {
+                return Step::Other;
             }
         }
-        Step::Undecided
+        (self.name, self.length, self.closing) = (name, length, closing);
+        step
     }
 
     /// The name's key, as the vocabulary compares it.
     #[inline]
-    pub(super) const fn key(&self) -> u128 {
+    pub(super) const fn key(&self) -> u64 {
         fold(self.name)
     }
 

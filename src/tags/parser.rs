@@ -11,8 +11,8 @@ use super::tree::Event;
 use super::vocabulary::Vocabulary;
 use super::warnings::WarningCounts;
 
-/// Up to this length of a piece, looking at each byte is faster than looking for one among many.
-pub(super) const SHORT: usize = 24;
+/// Up to this length of a piece, what can be in it is found out before anything else is done.
+const SHORT: usize = 256;
 
 /// What becomes of text outside every tag.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -97,7 +97,14 @@ impl Parser {
     /// Reads one more piece. Never fails; the work is linear in the piece's length.
     #[inline]
     pub fn feed(&mut self, bytes: &[u8], sink: &mut impl FnMut(Event<'_>)) {
-        if bytes.len() <= SHORT && self.cleaner.is_idle() {
+        if !self.cleaner.is_idle() {
+            return self.feed_unclean(bytes, sink);
+        }
+        let bytes = self.reader.read_bare(bytes, sink);
+        if bytes.is_empty() {
+            return;
+        }
+        if bytes.len() <= SHORT {
             let classes = classes_of(bytes);
             if classes & UNCLEAN == 0
                 && let Ok(text) = std::str::from_utf8(bytes)
@@ -105,6 +112,10 @@ impl Parser {
                 return self.reader.read_short(text, classes, sink);
             }
         }
+        self.feed_unclean(bytes, sink);
+    }
+
+    fn feed_unclean(&mut self, bytes: &[u8], sink: &mut impl FnMut(Event<'_>)) {
         let reader = &mut self.reader;
         self.cleaner.feed(bytes, &mut |part| read_part(reader, part, sink));
     }

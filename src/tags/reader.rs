@@ -1,17 +1,18 @@
-//! Tells markup from text: holds back what is undecided, and calls the tree with what is decided.
+//! Tells markup from text: finds what may be markup, has it decided, and holds back what can't be
+//! decided yet. What becomes of it is `decide`'s part.
 //!
 //! Whatever a piece leaves undecided is kept in `held` and read again with what comes next; a tag is
 //! not walked over twice, because its scan goes on where it stopped.
 
+mod decide;
+
 use std::sync::Arc;
 
-use super::bare::{Bare, Step};
-use super::bytes::{BACKTICK, SPECIAL, boundary, class, is_white};
-use super::entities::{self, Entity};
-use super::markup::{self, Begin, Fence};
-use super::parser::{End, Options, SHORT, Summary};
-use super::rules::{HiddenGroup, Role};
-use super::scan::{self, Scan, Verdict};
+use super::bare::{self, Bare, Step};
+use super::bytes::{BACKTICK, SPECIAL, boundary, class};
+use super::parser::{End, Options, Summary};
+use super::rules::HiddenGroup;
+use super::scan::{self, Scan};
 use super::text::split_trailing_white;
 use super::tree::{Event, Tree};
 use super::vocabulary::Vocabulary;
@@ -19,6 +20,9 @@ use super::warnings::Warning;
 
 /// More than any construct needs to be decided, with room for one character.
 const HELD_LIMIT: usize = scan::LIMIT + 8;
+
+/// Up to this length, looking at each byte is faster than calling `memchr`.
+const SHORT: usize = 24;
 
 /// What the output is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,15 +84,14 @@ impl Reader {
     /// Reads a short piece of plain ASCII whose classes of bytes are known.
     #[inline]
     pub(super) fn read_short(&mut self, text: &str, classes: u8, sink: &mut impl FnMut(Event<'_>)) {
-        let is_plain = classes & (SPECIAL | BACKTICK) == 0
-            && self.held.is_empty()
-            && self.bare.is_none()
-            && self.mode == Mode::Content
-            && self.hidden.is_none();
-        if is_plain {
+        if !self.held.is_empty() || self.bare.is_some() {
+            return self.read(text, sink);
+        }
+        let is_plain = classes & (SPECIAL | BACKTICK) == 0;
+        if is_plain && self.mode == Mode::Content && self.hidden.is_none() {
             self.plain(text, sink);
         } else {
-            self.read(text, sink);
+            self.read_on(text, sink);
         }
     }
 
@@ -97,7 +100,8 @@ impl Reader {
         let mut rest = piece;
         while !rest.is_empty() {
             rest = if self.bare.is_some() {
-                self.resume_bare(rest, sink)
+                let left = self.read_bare(rest.as_bytes(), sink).len();
+                rest.split_at(rest.len() - left).1
             } else if !self.held.is_empty() {
                 self.resume(rest, sink)
             } else {
@@ -124,48 +128,64 @@ impl Reader {
         }
     }
 
-    /// Reads on in a bare tag; returns what is left of the piece. What is no bare tag is then held.
+    /// Reads on in a bare tag, if the output is in one; returns what is left of the piece. What is no
+    /// bare tag is then held.
     #[inline]
-    fn resume_bare<'a>(&mut self, piece: &'a str, sink: &mut impl FnMut(Event<'_>)) -> &'a str {
+    pub(super) fn read_bare<'a>(
+        &mut self,
+        piece: &'a [u8],
+        sink: &mut impl FnMut(Event<'_>),
+    ) -> &'a [u8] {
         let Some(bare) = &mut self.bare else { return piece };
-        let so_far = *bare;
-        match bare.read(piece.as_bytes()) {
-            Step::Undecided => return "",
-            Step::Ended(used) => {
-                let bare = *bare;
-                if self.bare_tag(bare, sink) {
+        let rest = match bare.read(piece) {
+            Step::Undecided => return &[],
+            Step::Ended(at) => {
+                let (key, closing) = (bare.key(), bare.is_closing());
+                if self.bare_tag(key, closing, sink) {
                     self.bare = None;
-                    return piece.split_at(used).1;
+                    return piece.get(at + 1..).unwrap_or_default();
                 }
+                piece.get(at..).unwrap_or_default()
             }
-            Step::Other => {}
-        }
-        self.bare = None;
-        so_far.spell(&mut self.held);
-        piece
+            Step::Other => piece,
+        };
+        self.spell_bare();
+        rest
     }
 
-    /// Reads what may be a bare tag at the end of a piece; `None`: something else is to be read.
+    /// Holds the text of what is no bare tag.
+    fn spell_bare(&mut self) {
+        if let Some(bare) = self.bare.take() {
+            bare.spell(&mut self.held);
+        }
+    }
+
+    /// Reads what may be a bare tag; `None`: something else is to be read.
     #[inline]
-    fn begin_bare(&mut self, text: &str, sink: &mut impl FnMut(Event<'_>)) -> Option<usize> {
+    fn bare(&mut self, text: &str, sink: &mut impl FnMut(Event<'_>)) -> Option<usize> {
+        if let Some(whole) = bare::read_whole(text.as_bytes(), &self.tree.vocabulary) {
+            self.known_tag(whole.known, whole.closing, sink);
+            return Some(whole.length);
+        }
+        if text.len() > SHORT {
+            return None;
+        }
         let mut bare = Bare::default();
         match bare.read(text.split_at(1).1.as_bytes()) {
             Step::Undecided => {
                 self.bare = Some(bare);
                 Some(text.len())
             }
-            Step::Ended(used) => self.bare_tag(bare, sink).then_some(1 + used),
+            Step::Ended(at) => self.bare_tag(bare.key(), bare.is_closing(), sink).then_some(at + 2),
             Step::Other => None,
         }
     }
 
     /// Hands a bare tag to the tree, if it is known.
     #[inline]
-    fn bare_tag(&mut self, bare: Bare, sink: &mut impl FnMut(Event<'_>)) -> bool {
-        let Some(known) = self.tree.vocabulary.look_up_key(bare.key()) else { return false };
-        self.scan.take_bare(known, bare.is_closing());
-        self.tag("", sink);
-        self.scan.stop();
+    fn bare_tag(&mut self, key: u64, closing: bool, sink: &mut impl FnMut(Event<'_>)) -> bool {
+        let Some(known) = self.tree.vocabulary.look_up_key(key) else { return false };
+        self.known_tag(known, closing, sink);
         true
     }
 
@@ -241,9 +261,8 @@ impl Reader {
         if rest.is_empty() {
             return text.len();
         }
-        if rest.len() <= SHORT
-            && rest.starts_with('<')
-            && let Some(used) = self.begin_bare(rest, sink)
+        if rest.starts_with('<')
+            && let Some(used) = self.bare(rest, sink)
         {
             return plain.len() + used;
         }
@@ -253,183 +272,6 @@ impl Reader {
                 self.held.push_str(rest);
                 text.len()
             }
-        }
-    }
-
-    /// Reads what may be markup and begins `text`; `None`: undecided.
-    fn decide(&mut self, text: &str, sink: &mut impl FnMut(Event<'_>)) -> Option<usize> {
-        match (self.mode, self.hidden) {
-            (Mode::Instruction, _) => Some(self.end_mode(1)),
-            (Mode::Remainder, _) => Some(self.end_mode(usize::from(text.starts_with('>')))),
-            (Mode::Comment, _) => Some(match markup::begins_with(text, "-->")? {
-                true => self.end_mode(3),
-                false => 1,
-            }),
-            (Mode::CharacterData, _) => {
-                if markup::begins_with(text, "]]>")? {
-                    return Some(self.end_mode(3));
-                }
-                self.plain("]", sink);
-                Some(1)
-            }
-            (Mode::Content, Some(group)) => self.decide_hidden(group, text, sink),
-            (Mode::Content, None) => self.decide_content(text, sink),
-        }
-    }
-
-    #[inline]
-    fn decide_content(&mut self, text: &str, sink: &mut impl FnMut(Event<'_>)) -> Option<usize> {
-        match text.as_bytes().first() {
-            Some(b'<') => self.decide_markup(text, sink),
-            Some(b'&') => self.decide_entity(text, sink),
-            _ => self.decide_fence(text, sink),
-        }
-    }
-
-    const fn end_mode(&mut self, used: usize) -> usize {
-        self.mode = Mode::Content;
-        used
-    }
-
-    #[inline]
-    fn decide_markup(&mut self, text: &str, sink: &mut impl FnMut(Event<'_>)) -> Option<usize> {
-        if !self.scan.is_running() {
-            if let Some(end) = self.scan.run_bare(text, &self.tree.vocabulary) {
-                self.tag(text, sink);
-                self.scan.stop();
-                return Some(end);
-            }
-            let (mode, used) = match markup::begin(text) {
-                Begin::Undecided => return None,
-                Begin::Tag { closing } => {
-                    self.scan.start(closing);
-                    return self.walk(text, sink);
-                }
-                Begin::Text => {
-                    self.plain("<", sink);
-                    (Mode::Content, 1)
-                }
-                Begin::Token(length) => {
-                    self.tree.warnings.add(Warning::SpecialToken);
-                    (Mode::Content, length)
-                }
-                Begin::Comment => (Mode::Comment, markup::COMMENT.len()),
-                Begin::CharacterData => (Mode::CharacterData, markup::CHARACTER_DATA.len()),
-                Begin::Instruction => (Mode::Instruction, 2),
-            };
-            self.mode = mode;
-            return Some(used);
-        }
-        self.walk(text, sink)
-    }
-
-    fn walk(&mut self, text: &str, sink: &mut impl FnMut(Event<'_>)) -> Option<usize> {
-        let used = match self.scan.run(text, &self.tree.vocabulary) {
-            Verdict::Undecided => return None,
-            Verdict::Text => {
-                self.plain("<", sink);
-                1
-            }
-            Verdict::Ended(next) => {
-                self.tag(text, sink);
-                self.pass_line(text.get(..next).unwrap_or_default());
-                next
-            }
-        };
-        self.scan.stop();
-        Some(used)
-    }
-
-    /// A hidden block ends only at its own close tag.
-    fn decide_hidden(
-        &mut self,
-        group: HiddenGroup,
-        text: &str,
-        sink: &mut impl FnMut(Event<'_>),
-    ) -> Option<usize> {
-        if !self.scan.is_running() {
-            if !markup::closes_one_of(text, self.tree.vocabulary.hidden_names(group))? {
-                return Some(1);
-            }
-            self.scan.start(true);
-        }
-        self.walk(text, sink)
-    }
-
-    fn decide_entity(&mut self, text: &str, sink: &mut impl FnMut(Event<'_>)) -> Option<usize> {
-        match entities::read(text) {
-            Entity::Undecided => return None,
-            Entity::Text => {
-                self.plain("&", sink);
-                Some(1)
-            }
-            Entity::Decoded(character, length) => {
-                if let Some(character) = character {
-                    let is_visible = u8::try_from(character).map_or(true, |byte| !is_white(byte));
-                    self.stray_on_line |= self.tree.is_outside() && is_visible;
-                    self.tree.text(character.encode_utf8(&mut [0; 4]), sink);
-                }
-                Some(length)
-            }
-        }
-    }
-
-    fn decide_fence(&mut self, text: &str, sink: &mut impl FnMut(Event<'_>)) -> Option<usize> {
-        match markup::fence(text) {
-            Fence::Undecided => None,
-            Fence::Whole(length) => Some(length),
-            Fence::Text(ticks) => {
-                self.plain(text.split_at(ticks).0, sink);
-                Some(ticks)
-            }
-        }
-    }
-
-    /// Hands a tag that was walked over to the tree.
-    fn tag(&mut self, text: &str, sink: &mut impl FnMut(Event<'_>)) {
-        if self.scan.is_malformed() {
-            self.tree.warnings.add(Warning::MalformedTag);
-        }
-        if self.scan.is_overlong() {
-            self.mode = Mode::Remainder;
-        }
-        let Some(known) = self.scan.known() else { return self.unknown_tag(text, sink) };
-        match (known.role, self.scan.is_closing()) {
-            (Role::Tag(tag), false) => {
-                self.seen_tag = true;
-                self.tree.open(tag, &self.scan, text, sink);
-            }
-            (Role::Tag(tag), true) => self.tree.close(known, tag, sink),
-            (Role::Hidden(group), false) => {
-                self.seen_tag = true;
-                self.tree.warnings.add(Warning::HiddenReasoning);
-                if self.scan.is_self_closed() {
-                    self.tree.note_closed_at_once(Some(known));
-                } else {
-                    self.hidden = Some(group);
-                }
-            }
-            (Role::Hidden(_), true) if self.hidden.is_some() => {
-                self.hidden = None;
-                self.awaits_closing_half = false;
-            }
-            (Role::Hidden(_), true) => {
-                if !self.tree.uses_up(known) {
-                    self.tree.warnings.add(Warning::OrphanReasoningClose);
-                    self.orphan_before_tags |= !self.seen_tag;
-                    self.tree.drop_waiting();
-                }
-            }
-        }
-    }
-
-    fn unknown_tag(&mut self, text: &str, sink: &mut impl FnMut(Event<'_>)) {
-        self.tree.warnings.add(Warning::UnknownTag);
-        let leaves_newline: &[&str] =
-            if self.scan.is_closing() { &["p"] } else { &["br", "p", "li"] };
-        let name = self.scan.name(text);
-        if leaves_newline.iter().any(|known| known.eq_ignore_ascii_case(name)) {
-            self.tree.text("\n", sink);
         }
     }
 
@@ -499,9 +341,7 @@ impl Reader {
 
     fn finish_held(&mut self, sink: &mut impl FnMut(Event<'_>)) {
         loop {
-            if let Some(bare) = self.bare.take() {
-                bare.spell(&mut self.held);
-            }
+            self.spell_bare();
             let held = std::mem::take(&mut self.held);
             if held.is_empty() {
                 break;
@@ -510,24 +350,6 @@ impl Reader {
             self.scan.stop();
             self.read_on(held.get(used..).unwrap_or_default(), sink);
         }
-    }
-
-    /// What the output's end leaves undecided; returns how much of it is done with.
-    fn decide_at_end(&mut self, text: &str, sink: &mut impl FnMut(Event<'_>)) -> usize {
-        if self.scan.is_running()
-            && let Some(next) = self.scan.end_of_output(text)
-        {
-            self.tag(text, sink);
-            self.pass_line(text.get(..next).unwrap_or_default());
-            return next;
-        }
-        match text.as_bytes().first() {
-            Some(b'<') if self.hidden.is_none() => self.tree.warnings.add(Warning::CutTag),
-            Some(b'&' | b']') => self.plain(text, sink),
-            Some(b'`') if !markup::is_fence_at_end(text) => self.plain(text, sink),
-            _ => {}
-        }
-        text.len()
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::vocabulary::{AttributeType, Kind, TagDef};
 
 /// Names up to this length are compared as one number.
-pub(super) const KEY_LENGTH: usize = 16;
+pub(super) const KEY_LENGTH: usize = 8;
 
 /// The names that models use for their reasoning; hidden whatever the vocabulary says.
 const REASONING: [&str; 3] = ["think", "thinking", "reasoning"];
@@ -54,7 +54,7 @@ pub(super) struct Known {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Names {
     /// The [`key`] of each, so that a name is found by comparing numbers.
-    keys: Vec<u128>,
+    keys: Vec<u64>,
     names: Vec<(Arc<str>, Role)>,
 }
 
@@ -90,7 +90,7 @@ impl Names {
     }
 
     #[inline]
-    pub(super) fn look_up_key(&self, key: u128) -> Option<Known> {
+    pub(super) fn look_up_key(&self, key: u64) -> Option<Known> {
         self.known(self.keys.iter().position(|&known| known == key)?)
     }
 
@@ -111,21 +111,21 @@ impl Names {
 }
 
 /// What no text has for a key: stands for names that are too long for one.
-const NO_KEY: u128 = u128::MAX;
+const NO_KEY: u64 = u64::MAX;
 
 /// A name of up to [`KEY_LENGTH`] bytes as one number, the same in any case.
-fn key(name: &str) -> Option<u128> {
+fn key(name: &str) -> Option<u64> {
     let mut bytes = [0; KEY_LENGTH];
     bytes.get_mut(..name.len())?.copy_from_slice(name.as_bytes());
-    Some(fold(u128::from_le_bytes(bytes)))
+    Some(fold(u64::from_le_bytes(bytes)))
 }
 
 /// The key of the name at the beginning of `window`, if it ends there with `>`, and its length.
 #[inline]
-pub(super) fn key_up_to_end(window: [u8; KEY_LENGTH]) -> Option<(u128, usize)> {
-    const ONES: u128 = u128::from_le_bytes([1; KEY_LENGTH]);
-    const ENDS: u128 = u128::from_le_bytes([b'>'; KEY_LENGTH]);
-    let bytes = u128::from_le_bytes(window);
+pub(super) fn key_up_to_end(window: [u8; KEY_LENGTH]) -> Option<(u64, usize)> {
+    const ONES: u64 = u64::from_le_bytes([1; KEY_LENGTH]);
+    const ENDS: u64 = u64::from_le_bytes([b'>'; KEY_LENGTH]);
+    let bytes = u64::from_le_bytes(window);
     // The lowest byte that is zero here is the first `>`; see "Bit Twiddling Hacks", haszero.
     let others = bytes ^ ENDS;
     let zeros = others.wrapping_sub(ONES) & !others & (ONES << 7);
@@ -133,14 +133,14 @@ pub(super) fn key_up_to_end(window: [u8; KEY_LENGTH]) -> Option<(u128, usize)> {
         return None;
     }
     let bits = zeros.trailing_zeros() & !7;
-    Some((fold(bytes & !(u128::MAX << bits)), bits as usize / 8))
+    Some((fold(bytes & !(u64::MAX << bits)), bits as usize / 8))
 }
 
 /// Lower case for letters. Of the bytes that clean text can hold, only those of names that differ
 /// in case become the same.
 #[inline]
-pub(super) const fn fold(bytes: u128) -> u128 {
-    bytes | ((bytes & u128::from_le_bytes([0x40; KEY_LENGTH])) >> 1)
+pub(super) const fn fold(bytes: u64) -> u64 {
+    bytes | ((bytes & u64::from_le_bytes([0x40; KEY_LENGTH])) >> 1)
 }
 
 /// What a tag asks of its attributes and of what stands inside it.

@@ -5,7 +5,7 @@
 //! forget the `>`. It only finds places; `attributes` reads what lies there.
 
 use super::bytes::{begins_name, boundary, ends_attribute_name, is_name, is_white};
-use super::rules::{KEY_LENGTH, Known, Role, key_up_to_end};
+use super::rules::{Known, Role};
 use super::vocabulary::Vocabulary;
 
 /// The longest tag, in bytes.
@@ -42,6 +42,15 @@ pub(super) struct Place {
     pub(super) name: Option<Stretch>,
     /// `None`: a bare name.
     pub(super) value: Option<Stretch>,
+}
+
+/// What a tag says besides its name; a bare tag says nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Said<'a> {
+    pub(super) text: &'a str,
+    pub(super) attributes: &'a [Place],
+    /// `<name/>`.
+    pub(super) is_self_closed: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,24 +128,6 @@ impl Scan {
         self.overlong = false;
     }
 
-    /// Walks over a known tag without attributes with bytes to spare after it; returns its end.
-    #[inline]
-    pub(super) fn run_bare(&mut self, text: &str, vocabulary: &Vocabulary) -> Option<usize> {
-        let bytes = text.as_bytes();
-        let start = if bytes.get(1) == Some(&b'/') { 2 } else { 1 };
-        let window: &[u8; KEY_LENGTH] = bytes.get(start..)?.first_chunk()?;
-        let (key, length) = key_up_to_end(*window)?;
-        self.take_bare(vocabulary.look_up_key(key)?, start == 2);
-        Some(start + length + 1)
-    }
-
-    /// Stands for a known tag without attributes that was read elsewhere.
-    #[inline]
-    pub(super) fn take_bare(&mut self, known: Known, closing: bool) {
-        self.start(closing);
-        self.known = Some(known);
-    }
-
     /// Forgets the tag, whatever became of it.
     #[inline]
     pub(super) const fn stop(&mut self) {
@@ -151,11 +142,6 @@ impl Scan {
 
     pub(super) const fn is_closing(&self) -> bool {
         self.closing
-    }
-
-    /// `<name/>`.
-    pub(super) const fn is_self_closed(&self) -> bool {
-        self.self_closed
     }
 
     /// It had to be repaired.
@@ -177,8 +163,9 @@ impl Scan {
         self.name.of(text)
     }
 
-    pub(super) fn attributes(&self) -> &[Place] {
-        &self.attributes
+    /// What the tag says besides its name.
+    pub(super) fn said<'a>(&'a self, text: &'a str) -> Said<'a> {
+        Said { text, attributes: &self.attributes, is_self_closed: self.self_closed }
     }
 
     /// Walks on. `text` begins with the tag's `<` and holds what has come since, as before and more.

@@ -104,9 +104,11 @@ impl Cleaner {
             self.begun = true;
             text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
         }
-        let parts = if may_hold_controls(text.as_bytes()) { usize::MAX } else { 1 };
-        for part in text.splitn(parts, is_dropped).filter(|part| !part.is_empty()) {
-            out(Part::Text(part));
+        if may_hold_controls(text.as_bytes()) {
+            let parts = text.split(is_dropped).filter(|part| !part.is_empty());
+            parts.for_each(|part| out(Part::Text(part)));
+        } else if !text.is_empty() {
+            out(Part::Text(text));
         }
     }
 }

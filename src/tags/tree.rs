@@ -9,7 +9,7 @@ use super::attributes::{Attribute, Attributes};
 use super::bytes::boundary;
 use super::parser::{End, StrayText};
 use super::rules::{Known, TagIndex};
-use super::scan::Scan;
+use super::scan::Said;
 use super::stray::Stray;
 use super::text::{split_at_long_white, split_leading_white, split_trailing_white};
 use super::vocabulary::{Content, TagDef, Vocabulary};
@@ -141,17 +141,17 @@ impl Tree {
         }
     }
 
-    /// Opens a tag of the vocabulary that `scan` has walked over.
+    /// Opens a tag of the vocabulary.
     pub(super) fn open(
         &mut self,
+        known: Known,
         tag: TagIndex,
-        scan: &Scan,
-        text: &str,
+        said: Said<'_>,
         sink: &mut impl FnMut(Event<'_>),
     ) {
         let (definition, _) = self.vocabulary.tag(tag);
         let kind = definition.kind;
-        let at_once = definition.content == Content::None || scan.is_self_closed();
+        let at_once = definition.content == Content::None || said.is_self_closed;
         let depth = self.depth_for(tag, at_once);
         if depth >= DEPTH {
             return self.warnings.add(Warning::TooDeep);
@@ -160,7 +160,7 @@ impl Tree {
         self.end_stray_run(kind, sink);
         let tag_id = self.next_id();
         let (definition, rules) = self.vocabulary.tag(tag);
-        self.attributes.read(scan, text, rules, &mut self.warnings);
+        self.attributes.read(said, rules, &mut self.warnings);
         sink(Event::Open {
             tag_id,
             parent_id: self.open.last().map(|parent| parent.id),
@@ -169,7 +169,7 @@ impl Tree {
         });
         if at_once {
             sink(Event::Close { tag_id, tag: definition, complete: true });
-            self.note_closed_at_once(scan.known());
+            self.note_closed_at_once(known);
         } else {
             let white_start = self.white.len();
             self.open.push(OpenTag { tag, id: tag_id, begun: false, white_start });
@@ -206,8 +206,8 @@ impl Tree {
     }
 
     /// Remembers a tag that closed as it opened, whose close tag may still come.
-    pub(super) fn note_closed_at_once(&mut self, known: Option<Known>) {
-        if let Some(count) = known.and_then(|known| self.closed_at_once.get_mut(known.name)) {
+    pub(super) fn note_closed_at_once(&mut self, known: Known) {
+        if let Some(count) = self.closed_at_once.get_mut(known.name) {
             *count += 1;
         }
     }

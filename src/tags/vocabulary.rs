@@ -186,7 +186,7 @@ impl Vocabulary {
 
     /// As [`Vocabulary::look_up`], by the name's key.
     #[inline]
-    pub(super) fn look_up_key(&self, key: u128) -> Option<Known> {
+    pub(super) fn look_up_key(&self, key: u64) -> Option<Known> {
         self.names.look_up_key(key)
     }
 
