@@ -1,5 +1,7 @@
 //! `dramatis serve`: serves games until it is told to stop.
 
+use std::io::Write;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -17,6 +19,9 @@ use crate::config::{LlmChoice, Settings, Sources};
 pub struct ServeArgs {
     #[command(flatten)]
     flags: SettingFlags,
+    /// Print the address as one line of JSON on standard output when the server listens
+    #[arg(long)]
+    ready_json: bool,
 }
 
 /// Serves until Ctrl-C or SIGTERM.
@@ -29,6 +34,9 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     let listener = listen(&settings).await?;
     let house = House::build(&settings, actor_with(Script::builtin()))?;
     announce(&settings, &listener)?;
+    if args.ready_json {
+        print_ready(listener.local_addr()?)?;
+    }
     house.serve(listener, stop_signal()).await?;
     Ok(ExitCode::SUCCESS)
 }
@@ -78,6 +86,17 @@ fn announce(settings: &Settings, listener: &TcpListener) -> anyhow::Result<()> {
     }
     tracing::info!("games connect to ws://{address}/ws");
     Ok(())
+}
+
+/// Tells whoever started the server where it listens: one line, and nothing else, on standard
+/// output.
+fn print_ready(address: SocketAddr) -> std::io::Result<()> {
+    let url = format!("ws://{address}/ws");
+    let ready = serde_json::json!({"ready": true, "address": address.to_string(), "url": url});
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{ready}")?;
+    // Whoever waits for this line reads a pipe, which isn't flushed by itself.
+    out.flush()
 }
 
 /// Resolves at Ctrl-C or, where there is such a thing, SIGTERM.

@@ -245,15 +245,15 @@ impl<'a> Reader<'a> {
     }
 
     async fn deliver(&mut self, agent_id: &Id, message: AgentMessage, message_id: Option<Id>) {
-        if self.attachment.is_none()
-            && !self.attach(SessionPlan::default(), message_id.clone()).await
+        let at_fault = message_id.clone().or_else(|| message.own_id().cloned());
+        if self.attachment.is_none() && !self.attach(SessionPlan::default(), at_fault.clone()).await
         {
             return;
         }
         let Some(attachment) = &mut self.attachment else { return };
-        if let Err(error) = attachment.deliver(agent_id, message, message_id.clone()).await {
+        if let Err(error) = attachment.deliver(agent_id, message, message_id).await {
             let agent_id = Some(agent_id.clone());
-            self.fail(ErrorMessage { agent_id, in_reply_to: message_id, ..error });
+            self.fail(ErrorMessage { agent_id, in_reply_to: at_fault, ..error });
         }
     }
 

@@ -34,6 +34,21 @@ pub enum AgentMessage {
     Cancel(CancelTurn),
 }
 
+impl AgentMessage {
+    /// What an error about it names if it carries no message id.
+    #[must_use]
+    pub const fn own_id(&self) -> Option<&Id> {
+        match self {
+            Self::Event(event) => event.event_id.as_ref(),
+            Self::Notification(notification) => notification.event_id.as_ref(),
+            Self::Snapshot(snapshot) => snapshot.request_id.as_ref(),
+            Self::Result(result) => Some(&result.turn_id),
+            Self::ToolResults(results) => Some(&results.turn_id),
+            Self::Cancel(cancel) => cancel.turn_id.as_ref(),
+        }
+    }
+}
+
 /// A message with what is needed to answer it.
 #[derive(Debug, Clone)]
 pub struct Delivery {

@@ -194,6 +194,7 @@ impl Agent {
         };
         self.fail(ErrorMessage {
             field: Some("turn_id".to_owned()),
+            turn_id: Some(turn_id.clone()),
             in_reply_to: message_id.or(Some(turn_id)).cloned(),
             ..error
         });
