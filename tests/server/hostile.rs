@@ -211,7 +211,7 @@ async fn a_client_that_stops_reading_is_closed_and_its_neighbour_does_not_notice
 async fn a_flood_does_not_reach_the_neighbour() {
     let stage = stage().await;
     let mut neighbour = stage.game().await;
-    let mut flood = stage.game().await;
+    let flood = stage.game().await;
     let garbage = json!({"type": "nonsense", "x": "y".repeat(2_000)}).to_string();
     let (mut sink, mut source) = flood.socket.split();
     let flooding = async {

@@ -1,8 +1,14 @@
 //! The whole server over real sockets: a mock provider on one side, games on the other.
 
-#![expect(clippy::unwrap_used, reason = "a test that can't be set up has failed")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test that can't be set up, or gets something else, has failed"
+)]
 
 mod faults;
 mod hostile;
+mod kill;
 mod stage;
 mod turns;
