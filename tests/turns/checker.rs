@@ -28,10 +28,12 @@ pub type Check = Result<(), Broken>;
 macro_rules! must {
     ($holds:expr, $($words:tt)*) => {
         if !$holds {
-            return Err(Broken(format!($($words)*)));
+            return Err($crate::checker::Broken::new(format!($($words)*)));
         }
     };
 }
+
+pub(crate) use must;
 
 /// A turn as the game saw it.
 #[derive(Debug, Default, Clone)]

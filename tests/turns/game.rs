@@ -16,14 +16,14 @@ use dramatis::turn::registry::{Attachment, Registry, SessionPlan};
 use dramatis::turn::state::Rules;
 use dramatis::turn_log::TurnLog;
 use dramatis_protocol::{
-    AgentState, AgentStateSnapshot, AgentTurnResult, CancelTurn, ClientMessage, Id,
+    AgentState, AgentStateSnapshot, AgentTurnResult, CancelTurn, ClientMessage, ErrorCode, Id,
     InteractionEvent, Interrupt, NotificationEvent, Outcome, ServerMessage, TagOutcome, ToolResult,
     ToolResults, read,
 };
 use proptest::prelude::*;
 use serde_json::json;
 
-use super::checker::{Broken, Check, Checker, check_request, check_shown, words};
+use super::checker::{Broken, Check, Checker, check_request, check_shown, must, words};
 use super::puppet::Puppet;
 
 /// One move of the game, the model or the clock.
@@ -476,24 +476,30 @@ impl Play {
             }
             let message: ServerMessage = serde_json::from_str(&json).unwrap();
             self.checker.see(&message)?;
-            match message {
-                ServerMessage::GetAgentState(question) => {
-                    self.questions.insert(question.agent_id.to_string(), question.request_id);
-                }
-                ServerMessage::Stored(stored) => {
-                    if !self.stored.insert(stored.in_reply_to.to_string()) {
-                        return Err(broken(format!("{} stored twice", stored.in_reply_to)));
-                    }
-                }
-                ServerMessage::Error(error) if !error.message.contains("did not come within") => {
-                    if error.code != dramatis_protocol::ErrorCode::ProviderError
-                        && error.code != dramatis_protocol::ErrorCode::SessionTaken
-                    {
-                        return Err(broken(format!("an error without a cause: {}", error.message)));
-                    }
-                }
-                _ => {}
+            self.note(message)?;
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, message: ServerMessage) -> Check {
+        match message {
+            ServerMessage::GetAgentState(question) => {
+                self.questions.insert(question.agent_id.to_string(), question.request_id);
             }
+            ServerMessage::Stored(stored) => {
+                let new = self.stored.insert(stored.in_reply_to.to_string());
+                must!(new, "{} stored twice", stored.in_reply_to);
+            }
+            ServerMessage::Error(error) => {
+                let expected =
+                    [ErrorCode::ProviderError, ErrorCode::SessionTaken, ErrorCode::StateTimeout];
+                must!(
+                    expected.contains(&error.code),
+                    "an error without a cause: {}",
+                    error.message
+                );
+            }
+            _ => {}
         }
         Ok(())
     }
