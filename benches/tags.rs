@@ -186,7 +186,7 @@ fn medians(
     time: Duration,
 ) -> Vec<f64> {
     let mut speeds = vec![Vec::new(); ways.len()];
-    for _ in 0..15 {
+    for _ in 0..61 {
         for ((read, input), speeds) in ways.iter().zip(&mut speeds) {
             speeds.push(speed(*read, vocabulary, input, piece, time));
         }
@@ -199,7 +199,7 @@ fn medians(
 
 fn main() {
     let scale = std::env::args().skip(1).find_map(|argument| argument.parse().ok()).unwrap_or(1);
-    let time = Duration::from_millis(10) * scale;
+    let time = Duration::from_millis(3) * scale;
     let vocabulary = vocabulary();
     println!(
         "text       piece   parser  byte loop   ratio    rescan     ratio     (MB/s, 256 KiB; rescan: 4 KiB)"
