@@ -61,7 +61,8 @@ pub(super) fn classes_of(bytes: &[u8]) -> u8 {
     // Without a table the compiler looks at sixteen bytes at once.
     bytes.iter().fold(0, |all, &byte| {
         let is_white = (byte == b'\t') | (byte == b'\n') | (byte == b'\r');
-        let is_unclean = ((byte < 0x20) & !is_white) | (byte >= 0x7F);
+        // As a signed number, a byte beyond ASCII is below the space too.
+        let is_unclean = ((byte.cast_signed() < 0x20) & !is_white) | (byte == 0x7F);
         let is_special = (byte == b'<') | (byte == b'&');
         all | (u8::from(is_unclean) * UNCLEAN)
             | (u8::from(is_special) * SPECIAL)
