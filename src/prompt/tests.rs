@@ -445,7 +445,8 @@ fn with_words(words: &[String]) -> Built {
     let state = AgentState { prompt_parts: vec![scene], ..state() };
     let input =
         [answer("t3", 1, json!([word(0), { word(1): word(2) }])), Observation::Event(event(2))];
-    built_in(&state, &[failed, said, shouted], &input, false, &PromptLimits::default())
+    let roomy = PromptLimits { tokens: 1_000_000, ..PromptLimits::default() };
+    built_in(&state, &[failed, said, shouted], &input, false, &roomy)
 }
 
 /// What a reader takes for structure: for each message its role and its tags, and where the world
@@ -469,6 +470,20 @@ fn structure(built: &Built) -> Vec<(Role, usize, usize, usize, usize)> {
             )
         })
         .collect()
+}
+
+/// Texts with which players try to leave their quotes, open tags, speak for the game or claim facts:
+/// wherever a text can come from a player, it reaches the model as data.
+#[test]
+fn hostile_texts_are_data_wherever_they_stand() {
+    let texts: Vec<String> =
+        serde_json::from_str(include_str!("../../tests/data/hostile-texts.json")).unwrap();
+    assert!(texts.len() >= 100);
+    let plain = structure(&with_words(&vec!["word".to_owned(); 6]));
+    for text in &texts {
+        let built = with_words(&vec![text.clone(); 6]);
+        assert_eq!(structure(&built), plain, "{text:?}");
+    }
 }
 
 proptest! {
