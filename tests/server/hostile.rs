@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::stage::{Game, Plan, Stage};
+use crate::stage::{Fixed, Game, Plan, Stage};
 
 /// Whoever waits behind a stalled socket waits for its 10 s; what is well below that is the
 /// machine's own weather.
@@ -184,8 +184,12 @@ async fn what_is_no_websocket_gets_an_http_answer() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_that_stops_reading_is_closed_and_its_neighbour_does_not_notice() {
-    let mut plan = Plan::saying(&format!("<speech>{}</speech>", "on and on ".repeat(60_000)));
-    plan.llm.silence = Duration::from_secs(20);
+    // More than the system's own buffers hold, in few large pieces.
+    let piece = json!({"choices": [{"delta": {"content": "on and on ".repeat(10_000)}}]});
+    let body = format!("data: {piece}\n\n").repeat(8) + "data: [DONE]\n\n";
+    let provider = Fixed::serve(body).await;
+    let mut plan = Plan::saying("");
+    plan.provider = Some(provider.url.clone());
     let stage = plan.begin().await;
     let mut lazy = stage.game().await;
     for number in 0..40 {

@@ -4,6 +4,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
+use axum::http::header::CONTENT_TYPE;
+use axum::routing::post;
+use bytes::Bytes;
 use dramatis::actor::{Actor, FaultSpec, MockLlm, Pace, Script, serve};
 use dramatis::config::Secret;
 use dramatis::generation::Generator;
@@ -187,6 +191,25 @@ impl Stage {
         // The provider never ends by itself; whatever ends first is the server.
         timeout(PATIENCE, self.tasks.join_next()).await.unwrap().unwrap().unwrap();
         turn_log::read(&self.logs).unwrap()
+    }
+}
+
+/// A provider that answers everything with the same body.
+pub struct Fixed {
+    pub url: String,
+    _tasks: JoinSet<()>,
+}
+
+impl Fixed {
+    pub async fn serve(body: String) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/v1", listener.local_addr().unwrap());
+        let body = Bytes::from(body);
+        let answer = async move || ([(CONTENT_TYPE, "text/event-stream")], body.clone());
+        let router = Router::new().route("/v1/chat/completions", post(answer));
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async { axum::serve(listener, router).await.unwrap() });
+        Self { url, _tasks: tasks }
     }
 }
 

@@ -179,6 +179,31 @@ async fn history_goes_on_over_a_reconnect_and_a_save_game_takes_it_back() {
 }
 
 #[tokio::test]
+async fn a_state_may_ask_to_see_more_turns_than_are_in_memory() {
+    let stage = Plan::scripted("rules:\n  - reply: '<speech>Hm.</speech>'\n").begin().await;
+    let mut game = stage.game().await;
+    for number in 0..60 {
+        game.send(&json!({
+            "type": "interaction_event", "agent_id": "ada", "text": format!("word{number}."),
+            "state": {"name": "Ada"},
+        }))
+        .await;
+        game.until("agent_turn_finished").await;
+    }
+    for (asked, oldest) in [(100, "word0."), (2, "word59.")] {
+        game.send(&json!({
+            "type": "interaction_event", "agent_id": "ada", "text": "And?",
+            "state": {"name": "Ada", "history_turns": asked},
+        }))
+        .await;
+        game.until("agent_turn_finished").await;
+        let request = last_request(&stage);
+        assert!(request.contains(oldest), "{asked} turns");
+        assert_eq!(request.contains("word0."), asked == 100, "{asked} turns");
+    }
+}
+
+#[tokio::test]
 async fn going_down_ends_turns_and_tells_the_game() {
     let mut plan = Plan::saying(&format!("<speech>{}</speech>", "on and on ".repeat(1_000)));
     plan.pace = Pace::tokens_per_second(100.0);

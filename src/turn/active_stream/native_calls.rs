@@ -2,6 +2,8 @@
 
 use std::collections::{HashSet, VecDeque};
 
+use dramatis_protocol::limits::MAX_ID_BYTES;
+
 use crate::record::{ToolCallPiece, ToolSpec};
 
 /// Longest arguments that are gathered, in bytes; beyond, the call is bad anyway.
@@ -69,7 +71,8 @@ impl NativeCalls {
                 self.bad = self.bad.saturating_add(1);
                 continue;
             }
-            if call.id.is_empty() {
+            // A game must be able to name the call in its answer.
+            if call.id.is_empty() || call.id.len() > MAX_ID_BYTES {
                 call.id = format!("call_{}", call.index);
             }
             self.finished.push_back(call);

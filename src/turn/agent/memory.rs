@@ -8,8 +8,11 @@ use super::super::state::Event;
 use crate::record::{AgentHistory, Observation, PastTurn, ToolAnswer};
 use crate::store::MAX_PENDING;
 
-/// How many turns stay in memory: as many as a prompt may show.
+/// How many turns stay in memory unless the agent's state asks to see more of them in prompts.
 pub const TURNS_IN_MEMORY: usize = 40;
+
+/// How many turns stay in memory at the most, whatever a state asks for.
+const MAX_TURNS_IN_MEMORY: usize = 1_000;
 
 /// An agent's memory.
 #[derive(Debug)]
@@ -19,6 +22,8 @@ pub struct Memory {
     next_order: u64,
     /// How many turns there were before those in memory.
     forgotten: usize,
+    /// How many turns stay in memory.
+    keep: usize,
 }
 
 impl Memory {
@@ -32,6 +37,7 @@ impl Memory {
             forgotten: turn_count.saturating_sub(history.turns.len()),
             turns: history.turns.into(),
             pending,
+            keep: TURNS_IN_MEMORY,
         }
     }
 
@@ -65,9 +71,27 @@ impl Memory {
     /// A turn begins.
     pub fn push(&mut self, turn: PastTurn) {
         self.turns.push_back(turn);
-        let excess = self.turns.len().saturating_sub(TURNS_IN_MEMORY);
+        let excess = self.turns.len().saturating_sub(self.keep);
         self.turns.drain(..excess);
         self.forgotten = self.forgotten.saturating_add(excess);
+    }
+
+    /// Keeps this many turns from now on. If there were older ones that belong among them, tells how
+    /// many turns have to be recalled.
+    pub fn keep(&mut self, turns: usize) -> Option<usize> {
+        self.keep = turns.clamp(TURNS_IN_MEMORY, MAX_TURNS_IN_MEMORY);
+        (self.forgotten > 0 && self.turns.len() < self.keep).then_some(self.keep)
+    }
+
+    /// Puts older turns before those in memory; `recalled` ends with turns that are there already.
+    pub fn recall(&mut self, recalled: Vec<PastTurn>) {
+        let first = self.turns.front().map(|turn| turn.turn_id.clone());
+        let older = recalled.into_iter().take_while(|turn| Some(&turn.turn_id) != first.as_ref());
+        let older: Vec<_> = older.collect();
+        self.forgotten = self.forgotten.saturating_sub(older.len());
+        for turn in older.into_iter().rev() {
+            self.turns.push_front(turn);
+        }
     }
 
     /// How many turns there were before those in memory.

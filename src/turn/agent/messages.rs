@@ -19,11 +19,11 @@ impl Agent {
     pub(super) async fn on_message(&mut self, delivery: Delivery) {
         let message_id = delivery.message_id;
         match delivery.message {
-            AgentMessage::Event(event) => self.on_event(*event, message_id),
+            AgentMessage::Event(event) => self.on_event(*event, message_id).await,
             AgentMessage::Notification(notification) => self.on_notification(*notification),
             AgentMessage::Snapshot(snapshot) => {
                 let at_fault = message_id.or_else(|| snapshot.request_id.clone());
-                if let Some(state) = self.take_state(snapshot.state, at_fault) {
+                if let Some(state) = self.take_state(snapshot.state, at_fault).await {
                     self.tell(Input::Snapshot { request_id: snapshot.request_id, state });
                 }
             }
@@ -33,13 +33,13 @@ impl Agent {
         }
     }
 
-    fn on_event(&mut self, event: InteractionEvent, message_id: Option<Id>) {
+    async fn on_event(&mut self, event: InteractionEvent, message_id: Option<Id>) {
         let id = event.event_id.unwrap_or_else(|| self.services.ids.next("event"));
         let state = match event.state {
             None => None,
             Some(state) => {
                 let at_fault = message_id.unwrap_or_else(|| id.clone());
-                let Some(state) = self.take_state(state, Some(at_fault)) else { return };
+                let Some(state) = self.take_state(state, Some(at_fault)).await else { return };
                 Some(state)
             }
         };
@@ -77,7 +77,11 @@ impl Agent {
     }
 
     /// A state that can be used, kept as the last known one if it is new.
-    fn take_state(&mut self, state: AgentState, at_fault: Option<Id>) -> Option<Arc<AgentState>> {
+    async fn take_state(
+        &mut self,
+        state: AgentState,
+        at_fault: Option<Id>,
+    ) -> Option<Arc<AgentState>> {
         if let Err(error) = self.learn_vocabulary(&state) {
             let mut message = ErrorMessage::new(ErrorCode::BadMessage, error.message);
             message.field = Some(format!("state.tags[{}].name", error.index));
@@ -88,9 +92,20 @@ impl Agent {
         if let Some(known) = self.state.last_state().filter(|known| ***known == state) {
             return Some(Arc::clone(known));
         }
+        self.recall(&state).await;
         let state = Arc::new(state);
         self.writes.state(Arc::clone(&state));
         Some(state)
+    }
+
+    /// Brings back older turns where the state asks to see more of them than are in memory.
+    async fn recall(&mut self, state: &AgentState) {
+        let wanted = state.history_turns.and_then(|turns| usize::try_from(turns).ok());
+        let Some(turns) = self.memory.keep(wanted.unwrap_or_default()) else { return };
+        match self.services.store.load_agent(&self.session_id, &self.agent_id, turns).await {
+            Ok(stored) => self.memory.recall(stored.history.turns),
+            Err(error) => tracing::error!(agent = %self.agent_id, %error, "no turns are recalled"),
+        }
     }
 
     /// Compiles the state's vocabulary, unless it is the one that the agent had before.
