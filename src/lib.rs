@@ -1,6 +1,6 @@
 //! The library behind the `dramatis` server, in the order in which a reader should meet it:
 //! from what knows nothing of the rest to what puts everything together. Each module may use
-//! the ones above it, never those below; `tests/house.rs` holds that.
+//! the ones above it, never those below; `tests/house` holds that.
 
 pub mod tags;
 

@@ -1,3 +1,5 @@
+//! Scripts: which rule answers, how its reply is filled in, and which texts are refused.
+
 use std::sync::Arc;
 
 use dramatis_protocol::Id;

@@ -1,3 +1,5 @@
+//! What is read out of prompts: our own, and those that other programs send to `mock-llm`.
+
 use super::*;
 use crate::record::ToolCall;
 use crate::tags::{AttributeType, Content, Kind};

@@ -1,3 +1,5 @@
+//! What is improvised is always usable markup of the agent's own vocabulary, whatever that is.
+
 use std::sync::Arc;
 
 use dramatis_protocol::Id;

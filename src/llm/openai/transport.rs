@@ -144,7 +144,7 @@ impl Transport {
 }
 
 fn answer(body: Body) -> Response {
-    Response::from(axum::http::Response::new(body))
+    Response::from(http::Response::new(body))
 }
 
 /// The first bytes of a body, and whether they are all of it.
