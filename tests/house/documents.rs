@@ -92,7 +92,7 @@ fn the_commands_of_the_readme_exist() {
     let wrong = calls.iter().filter_map(|call| {
         wrong_with(call, &mut known).map(|what| format!("README.md: {}: {what}", call.join(" ")))
     });
-    none(wrong.collect());
+    none(&wrong.collect::<Vec<_>>());
     for command in ["serve", "demo", "parse", "logs", "mock-llm"] {
         assert!(calls.iter().any(|call| call[0] == command), "the README has no {command}");
     }
@@ -175,7 +175,7 @@ fn the_files_that_documents_name_are_there() {
                 .map(|name| format!("{document} names {name}")),
         );
     }
-    none(wrong);
+    none(&wrong);
 }
 
 #[test]

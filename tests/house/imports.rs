@@ -102,7 +102,7 @@ fn a_module_uses_only_those_above_it() {
             wrong.push(format!("{file}:{line}: `{top}` must not know `{whom}`"));
         }
     }
-    none(wrong);
+    none(&wrong);
     assert!(modules.len() > 10 && uses(&sources, &modules).len() > 100, "nothing was read");
 }
 
@@ -178,7 +178,7 @@ fn the_table_of_modules_names_what_each_uses() {
             ));
         }
     }
-    none(wrong);
+    none(&wrong);
 }
 
 #[test]
@@ -195,7 +195,7 @@ fn crates_stay_with_their_owners() {
             }
         }
     }
-    none(wrong);
+    none(&wrong);
 }
 
 #[test]
@@ -214,7 +214,7 @@ fn what_only_computes_is_not_async() {
             }
         }
     }
-    none(wrong);
+    none(&wrong);
 }
 
 #[test]
@@ -234,7 +234,7 @@ fn the_tag_parser_knows_bytes_and_nothing_of_the_wire() {
             }
         }
     }
-    none(wrong);
+    none(&wrong);
 }
 
 #[test]
@@ -250,7 +250,7 @@ fn only_config_reads_the_environment() {
             }
         }
     }
-    none(wrong);
+    none(&wrong);
 }
 
 #[test]
@@ -274,7 +274,7 @@ fn every_file_introduces_itself() {
             wrong.push(format!("{} does not begin with //!", file.display()));
         }
     }
-    none(wrong);
+    none(&wrong);
 }
 
 /// The reader itself, on code that tries to mislead it.

@@ -45,6 +45,6 @@ fn files(folder: &str, ending: &str) -> Vec<PathBuf> {
 }
 
 /// Fails with all that was found, not only the first.
-fn none(wrong: Vec<String>) {
+fn none(wrong: &[String]) {
     assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n"));
 }
