@@ -85,6 +85,7 @@ fn request(text: &str) -> Arc<Request> {
         tools: Vec::new(),
         temperature: None,
         max_tokens: None,
+        priority: 0,
         cue: None,
     })
 }

@@ -120,6 +120,12 @@ fn models(settings: &Settings, actor: Actor) -> anyhow::Result<Llm> {
         first_token: settings.times.first_token,
         silence: settings.times.silence,
         reply: settings.times.turn,
+        gate: llm::GateLimits {
+            requests: settings.max_requests,
+            per_provider: settings.max_requests_per_provider,
+            waiting: settings.max_queued_requests,
+            patience: settings.times.queue,
+        },
         ..llm::Limits::default()
     };
     Ok(Llm::new(LlmSettings { default: endpoint, limits }, Arc::new(actor))?)

@@ -80,6 +80,22 @@ pub const SETTINGS: &[Setting] = &[
     setting("DRAMATIS_MAX_AGENTS", "1024", "Most agents that one connection speaks for"),
     setting("DRAMATIS_MAX_WAITING", "16", "Most events that wait for one agent"),
     setting("DRAMATIS_MAX_MESSAGE_BYTES", "1048576", "Longest message of a game"),
+    setting("DRAMATIS_MAX_REQUESTS", "256", "Most requests to models at a time, in all"),
+    setting(
+        "DRAMATIS_MAX_REQUESTS_PER_PROVIDER",
+        "256",
+        "Most requests to one model provider at a time",
+    ),
+    setting(
+        "DRAMATIS_MAX_QUEUED_REQUESTS",
+        "1024",
+        "Most requests to models that wait for their turn, highest priority first",
+    ),
+    setting(
+        "DRAMATIS_QUEUE_TIMEOUT_MS",
+        "30000",
+        "How long a request to a model may wait for its turn",
+    ),
     setting(
         "OPENAI_API_KEY",
         "",

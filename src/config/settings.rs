@@ -32,6 +32,12 @@ pub struct Settings {
     pub max_waiting: usize,
     /// Longest message of a game, in bytes.
     pub max_message_bytes: usize,
+    /// Most requests to models at a time, in all.
+    pub max_requests: usize,
+    /// Most requests to one model provider at a time.
+    pub max_requests_per_provider: usize,
+    /// Most requests to models that wait for their turn.
+    pub max_queued_requests: usize,
     /// Who plays the agents.
     pub llm: LlmChoice,
     /// What goes to the server's own log, as a filter.
@@ -55,6 +61,8 @@ pub struct TimeLimits {
     pub hello: Duration,
     /// No sign of life from a connection.
     pub ping: Duration,
+    /// A request that waits for its turn.
+    pub queue: Duration,
 }
 
 /// Who plays agents whose state names no model.
@@ -95,9 +103,14 @@ impl Settings {
                 turn: read.millis("DRAMATIS_TURN_TIMEOUT_MS")?,
                 hello: read.millis("DRAMATIS_HELLO_TIMEOUT_MS")?,
                 ping: read.millis("DRAMATIS_PING_TIMEOUT_MS")?,
+                queue: read.millis("DRAMATIS_QUEUE_TIMEOUT_MS")?,
             },
             max_connections: read.count("DRAMATIS_MAX_CONNECTIONS", most.clone())?,
-            max_agents: read.count("DRAMATIS_MAX_AGENTS", most)?,
+            max_agents: read.count("DRAMATIS_MAX_AGENTS", most.clone())?,
+            max_requests: read.count("DRAMATIS_MAX_REQUESTS", most.clone())?,
+            max_requests_per_provider: read
+                .count("DRAMATIS_MAX_REQUESTS_PER_PROVIDER", most.clone())?,
+            max_queued_requests: read.count("DRAMATIS_MAX_QUEUED_REQUESTS", most)?,
             max_waiting: read.count("DRAMATIS_MAX_WAITING", 1..=1_000)?,
             max_message_bytes: read
                 .count("DRAMATIS_MAX_MESSAGE_BYTES", 1_024..=64 * 1024 * 1024)?,

@@ -39,6 +39,8 @@ pub struct GenerationPlan<'a> {
     pub follow_up: bool,
     /// The model.
     pub model: &'a str,
+    /// Where requests have to wait for each other, the higher goes first.
+    pub priority: i32,
 }
 
 /// One step of a request.
@@ -111,6 +113,7 @@ impl Generator {
             tools: offered_tools(plan.state, plan.vocabulary),
             temperature: plan.state.temperature,
             max_tokens: plan.state.max_tokens,
+            priority: plan.priority,
             cue: Some(Arc::new(built.cue)),
         });
         Generation {

@@ -11,10 +11,11 @@ use futures::StreamExt;
 use futures::stream;
 use tokio::time::{Instant, Sleep};
 
+use super::gate::GateLimits;
 use super::request::{DeltaStream, ErrorKind, LlmError};
 use crate::record::Delta;
 
-/// All limits of one request to a model.
+/// All limits of requests to models.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     /// For one connection to be made, name resolution and TLS included.
@@ -38,6 +39,8 @@ pub struct Limits {
     pub attempts: u32,
     /// The last attempt starts at the latest this long after the first.
     pub retry_window: Duration,
+    /// How many requests go out at a time; the others wait, before any other limit counts.
+    pub gate: GateLimits,
 }
 
 impl Default for Limits {
@@ -52,6 +55,7 @@ impl Default for Limits {
             wire_bytes: 8 * 1024 * 1024,
             attempts: 3,
             retry_window: Duration::from_secs(10),
+            gate: GateLimits::default(),
         }
     }
 }

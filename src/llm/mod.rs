@@ -1,9 +1,11 @@
 //! From a request to a stream of deltas, whatever the provider. Prompts, tags and turns are others'
 //! business: `generation` asks, this module answers, and dropping the stream closes the connection
 //! to the provider. [`Llm`] routes by the model's id; [`OpenAi`] speaks to any OpenAI-compatible
-//! endpoint; the built-in actor is handed in as one more [`Provider`]; [`Limits`] bound them all.
+//! endpoint; the built-in actor is handed in as one more [`Provider`]; [`Limits`] bound
+//! them all, and a [`Gate`] lets only so many requests through at a time.
 
 mod fault;
+mod gate;
 mod limits;
 mod openai;
 mod request;
@@ -11,6 +13,7 @@ mod router;
 mod settings;
 
 pub use fault::{HttpAnswer, LOG_TARGET_TO_SILENCE};
+pub use gate::{Gate, GateLimits, Load};
 pub use limits::{Limits, Pulse, limited};
 pub use openai::OpenAi;
 pub use request::{Cue, CueSection, DeltaStream, ErrorKind, LlmError, Provider, Request};

@@ -55,6 +55,8 @@ pub struct Request {
     pub temperature: Option<f64>,
     /// Longest reply in tokens, where the game sets one.
     pub max_tokens: Option<u32>,
+    /// The higher goes first where requests have to wait for each other; 0 is usual.
+    pub priority: i32,
     /// What the request is about, for the built-in actor.
     pub cue: Option<Arc<Cue>>,
 }
@@ -73,6 +75,8 @@ pub enum ErrorKind {
     RateLimited,
     /// A limit passed: of time, or of the size of a reply.
     Timeout,
+    /// The server has as many requests under way as it may.
+    Overloaded,
     /// Everything else.
     Provider,
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use futures::{StreamExt, stream};
 
+use super::gate::{Gate, Load};
 use super::limits::{Limits, limited};
 use super::openai::OpenAi;
 use super::request::{DeltaStream, ErrorKind, LlmError, Provider, Request};
@@ -26,6 +27,7 @@ pub struct LlmSettings {
 #[derive(Clone)]
 pub struct Llm {
     routes: Arc<[Route]>,
+    gate: Gate,
 }
 
 /// Ids that begin with `prefix` belong to `provider`.
@@ -35,6 +37,8 @@ struct Route {
     prefix: &'static str,
     /// For logs and metrics.
     name: &'static str,
+    /// Whether its requests leave the house, and so wait at the gate.
+    is_remote: bool,
     provider: Arc<dyn Provider>,
 }
 
@@ -45,26 +49,41 @@ impl Llm {
     /// If the HTTP client for the default endpoint can't be made.
     pub fn new(settings: LlmSettings, actor: Arc<dyn Provider>) -> Result<Self, SettingsError> {
         let limits = Arc::new(settings.limits);
+        let gate = Gate::new(limits.gate.clone());
         let actor = Limited { inner: actor, limits: Arc::clone(&limits) };
         let default: Arc<dyn Provider> = match settings.default {
             Some(endpoint) => Arc::new(OpenAi::new(endpoint, limits)?),
             None => Arc::new(NotConfigured),
         };
-        Ok(Self {
-            routes: Arc::new([
-                Route { prefix: SCRIPTED_PREFIX, name: "scripted", provider: Arc::new(actor) },
-                Route { prefix: "", name: "default", provider: default },
-            ]),
-        })
+        let scripted = Route {
+            prefix: SCRIPTED_PREFIX,
+            name: "scripted",
+            is_remote: false,
+            provider: Arc::new(actor),
+        };
+        let default = Route { prefix: "", name: "default", is_remote: true, provider: default };
+        Ok(Self { routes: Arc::new([scripted, default]), gate })
     }
 
-    /// Starts a request with whoever answers for its model.
+    /// Starts a request with whoever answers for its model, as soon as there is room for it: the
+    /// limits of time count from then on.
     #[must_use]
     pub fn stream(&self, request: Arc<Request>) -> DeltaStream {
+        let priority = request.priority;
         match self.route(&request.model) {
+            Some(route) if route.is_remote => {
+                let reply = route.provider.stream(route.strip(request));
+                self.gate.stream(route.name, priority, reply)
+            }
             Some(route) => route.provider.stream(route.strip(request)),
             None => NotConfigured.stream(request),
         }
+    }
+
+    /// How many requests to remote providers are under way, and how many wait.
+    #[must_use]
+    pub fn load(&self) -> Load {
+        self.gate.load()
     }
 
     /// The name of the provider that answers for a model: `scripted` or `default`.
@@ -141,6 +160,7 @@ mod tests {
             tools: Vec::new(),
             temperature: None,
             max_tokens: None,
+            priority: 0,
             cue: None,
         })
     }

@@ -170,6 +170,7 @@ mod tests {
             tools: vec![tool],
             temperature: Some(0.5),
             max_tokens: Some(100),
+            priority: 0,
             cue: None,
         };
         let common = serde_json::to_value(Body::new(&request, Dialect::Common)).unwrap();

@@ -106,6 +106,7 @@ impl Running {
             ErrorKind::Auth => ErrorCode::ProviderAuth,
             ErrorKind::Refused => ErrorCode::ProviderRefused,
             ErrorKind::RateLimited => ErrorCode::ProviderRateLimited,
+            ErrorKind::Overloaded => ErrorCode::Overloaded,
             ErrorKind::Timeout | ErrorKind::Provider => ErrorCode::ProviderError,
         };
         let millis = |after: std::time::Duration| u64::try_from(after.as_millis());

@@ -76,6 +76,7 @@ impl Agent {
             input,
             follow_up: start.follow_up,
             model,
+            priority: start.priority,
         })
     }
 

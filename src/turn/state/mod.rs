@@ -124,6 +124,8 @@ pub struct Start {
     pub events: Vec<Event>,
     /// Whether it answers the tools that the turn before it called.
     pub follow_up: bool,
+    /// Its priority: the highest of its events, or that of the turn before a follow-up.
+    pub priority: i32,
     /// The agent's state.
     pub state: Arc<AgentState>,
     /// Whether the state is an old one because none came in time.

@@ -278,6 +278,7 @@ impl State {
             event_id,
             events,
             follow_up: follow_up.is_some(),
+            priority,
             state,
             stale,
             arrived,
