@@ -73,7 +73,8 @@ impl House {
         let services = Services {
             store: store.clone(),
             log: log.clone(),
-            generator: Generator::new(models(settings, actor)?, PromptLimits::default()),
+            generator: Generator::new(models(settings, actor)?, PromptLimits::default())
+                .allowing(settings.models.clone()),
             clock: Clock::start(),
             ids: Ids::random(),
             rules: rules(settings),

@@ -1,12 +1,14 @@
 //! Settings, read once and typed: flags, environment, `.env` and `config.yaml`, in this order.
 //! Every other module is handed its part; none reads the environment itself.
 
+mod models;
 mod secret;
 mod settings;
 mod sources;
 #[cfg(test)]
 mod tests;
 
+pub use models::AllowedModels;
 pub use secret::Secret;
 pub use settings::{LlmChoice, Settings, TimeLimits};
 pub use sources::{Sources, SourcesError};
@@ -114,6 +116,11 @@ pub const SETTINGS: &[Setting] = &[
         help: "The model, as the endpoint names it",
     },
     setting("ACTIVE_STREAM_LLM_MODEL", "", "The model of game turns, where it is another"),
+    setting(
+        "DRAMATIS_MODELS",
+        "",
+        "The models that a game may name, as openai/*, llama-3 (* stands for anything); empty: any",
+    ),
     setting(
         "GAME_AGENT_LOG_LEVEL",
         "INFO",

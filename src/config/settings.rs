@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::{SETTINGS, Secret, SettingError};
+use super::{AllowedModels, SETTINGS, Secret, SettingError};
 
 /// Everything that a server is told at its start.
 #[derive(Debug, Clone)]
@@ -40,6 +40,8 @@ pub struct Settings {
     pub max_queued_requests: usize,
     /// Who plays the agents.
     pub llm: LlmChoice,
+    /// The models that a game may name beside that.
+    pub models: AllowedModels,
     /// What goes to the server's own log, as a filter.
     pub log_level: String,
 }
@@ -115,6 +117,7 @@ impl Settings {
             max_message_bytes: read
                 .count("DRAMATIS_MAX_MESSAGE_BYTES", 1_024..=64 * 1024 * 1024)?,
             llm: read.llm()?,
+            models: AllowedModels::from_list(&read.text("DRAMATIS_MODELS")),
             log_level: read.text("GAME_AGENT_LOG_LEVEL"),
         };
         settings.check()

@@ -8,6 +8,7 @@ use dramatis_protocol::{AgentState, Id};
 use futures::StreamExt;
 use tokio::time::Instant;
 
+use crate::config::AllowedModels;
 use crate::llm::{DeltaStream, ErrorKind, Llm, LlmError, Request};
 use crate::prompt::{self, GamePrompt, PromptLimits};
 use crate::record::{Delta, Message, Observation, PastTurn, RawDelta, ToolSpec, Usage};
@@ -18,6 +19,7 @@ use crate::tags::Vocabulary;
 pub struct Generator {
     llm: Llm,
     limits: Arc<PromptLimits>,
+    models: Arc<AllowedModels>,
 }
 
 /// What a request is made for.
@@ -83,7 +85,20 @@ impl Generator {
     /// A generator over these models and within these limits.
     #[must_use]
     pub fn new(llm: Llm, limits: PromptLimits) -> Self {
-        Self { llm, limits: Arc::new(limits) }
+        Self { llm, limits: Arc::new(limits), models: Arc::default() }
+    }
+
+    /// The same, where a game may only name these models.
+    #[must_use]
+    pub fn allowing(mut self, models: AllowedModels) -> Self {
+        self.models = Arc::new(models);
+        self
+    }
+
+    /// The models that a game may name.
+    #[must_use]
+    pub fn models(&self) -> &AllowedModels {
+        &self.models
     }
 
     /// Whether the built-in actor plays this model.

@@ -11,7 +11,7 @@ use dramatis_protocol::{
 
 use super::super::state::{Event, Input};
 use super::writes::{Done, Promise};
-use super::{Agent, AgentMessage, Delivery};
+use super::{Agent, AgentMessage, Delivery, Services};
 use crate::record::{LedgerTag, Observation, Occurrence, ToolAnswer, TurnResult};
 use crate::turn::vocabulary::vocabulary_from_wire;
 
@@ -82,9 +82,9 @@ impl Agent {
         state: AgentState,
         at_fault: Option<Id>,
     ) -> Option<Arc<AgentState>> {
-        if let Err(error) = self.learn_vocabulary(&state) {
-            let mut message = ErrorMessage::new(ErrorCode::BadMessage, error.message);
-            message.field = Some(format!("state.tags[{}].name", error.index));
+        if let Err((field, problem)) = self.check_state(&state) {
+            let mut message = ErrorMessage::new(ErrorCode::BadMessage, problem);
+            message.field = Some(field);
             message.in_reply_to = at_fault;
             self.fail(message);
             return None;
@@ -106,6 +106,28 @@ impl Agent {
             Ok(stored) => self.memory.recall(stored.history.turns),
             Err(error) => tracing::error!(agent = %self.agent_id, %error, "no turns are recalled"),
         }
+    }
+
+    /// The field at fault, and what is wrong with it.
+    fn check_state(&mut self, state: &AgentState) -> Result<(), (String, String)> {
+        if let Some(model) = &state.model
+            && !self.may_play(model)
+        {
+            let allowed = self.services.generator.models();
+            let problem = format!(
+                "model \"{model:.100}\" is not among those that this server allows ({allowed}): \
+                 name one of them, or none for the server's own"
+            );
+            return Err(("state.model".to_owned(), problem));
+        }
+        let learnt = self.learn_vocabulary(state);
+        learnt.map(drop).map_err(|error| (format!("state.tags[{}].name", error.index), error.message))
+    }
+
+    /// Whether a game may name this model: those of the list, and the server's own.
+    pub(super) fn may_play(&self, model: &str) -> bool {
+        let Services { generator, default_model, .. } = &*self.services;
+        model == default_model || generator.models().allows(model)
     }
 
     /// Compiles the state's vocabulary, unless it is the one that the agent had before.

@@ -28,8 +28,7 @@ impl Agent {
             tracing::warn!(agent = %self.agent_id, %error, "the stored vocabulary can't be used");
             Arc::new(Vocabulary::standard())
         });
-        let model =
-            start.state.model.clone().unwrap_or_else(|| self.services.default_model.clone());
+        let model = self.model_for(&start);
         let input = self.memory.take_input(&start.events);
         let generation = self.prepare_request(&start, &vocabulary, &model, &input);
         let turn = PastTurn {
@@ -58,6 +57,13 @@ impl Agent {
         });
         self.memory.push(turn.clone());
         self.writes.turn_started(turn);
+    }
+
+    /// The state's model, or the server's own.
+    fn model_for(&self, start: &Start) -> String {
+        // Checked when the state came in; one from the store may be older than the settings.
+        let named = start.state.model.as_ref().filter(|model| self.may_play(model));
+        named.unwrap_or(&self.services.default_model).clone()
     }
 
     fn prepare_request(
