@@ -147,6 +147,8 @@ fn access(settings: &Settings) -> Access {
         token: settings.token.clone(),
         hello_timeout: settings.times.hello,
         max_connections: settings.max_connections,
+        origins: settings.origins.clone(),
+        max_events_per_second: settings.max_events_per_second,
         limits: Limits {
             max_message_bytes: number(settings.max_message_bytes),
             max_frame_bytes: number(MAX_FRAME_BYTES),

@@ -7,6 +7,8 @@ mod logs;
 pub mod mock_llm;
 pub mod parse;
 mod serve;
+#[cfg(test)]
+mod tests;
 
 use std::process::ExitCode;
 

@@ -53,6 +53,11 @@ pub const SETTINGS: &[Setting] = &[
         "",
         "What games must present to be served; without one, loopback only",
     ),
+    setting(
+        "DRAMATIS_ORIGINS",
+        "",
+        "Where web games may come from beside the server's own host, as https://my.example; *: any",
+    ),
     setting("DRAMATIS_DATA", "data", "The folder of the database"),
     setting("DRAMATIS_LOGS", "logs", "The folder of conversation logs and transcripts"),
     setting(
@@ -82,6 +87,11 @@ pub const SETTINGS: &[Setting] = &[
     setting("DRAMATIS_MAX_AGENTS", "1024", "Most agents that one connection speaks for"),
     setting("DRAMATIS_MAX_WAITING", "16", "Most events that wait for one agent"),
     setting("DRAMATIS_MAX_MESSAGE_BYTES", "1048576", "Longest message of a game"),
+    setting(
+        "DRAMATIS_MAX_EVENTS_PER_SECOND",
+        "1000",
+        "Most events that one connection sends in a second; 0: no limit",
+    ),
     setting("DRAMATIS_MAX_REQUESTS", "256", "Most requests to models at a time, in all"),
     setting(
         "DRAMATIS_MAX_REQUESTS_PER_PROVIDER",

@@ -18,6 +18,8 @@ pub struct Settings {
     pub port: u16,
     /// What games must present to be served.
     pub token: Option<Secret>,
+    /// Where web pages may come from beside the server's own host.
+    pub origins: Vec<String>,
     /// The folder of the database.
     pub data: PathBuf,
     /// The folder of conversation logs.
@@ -32,6 +34,8 @@ pub struct Settings {
     pub max_waiting: usize,
     /// Longest message of a game, in bytes.
     pub max_message_bytes: usize,
+    /// Most events of one connection in a second; 0: no limit.
+    pub max_events_per_second: u32,
     /// Most requests to models at a time, in all.
     pub max_requests: usize,
     /// Most requests to one model provider at a time.
@@ -95,6 +99,7 @@ impl Settings {
             host: read.parsed("DRAMATIS_HOST", "an IP address such as 127.0.0.1")?,
             port: read.parsed("DRAMATIS_PORT", "a number from 0 to 65535")?,
             token: read.secret("DRAMATIS_TOKEN")?,
+            origins: read.origins()?,
             data: read.text("DRAMATIS_DATA").into(),
             logs: read.text("DRAMATIS_LOGS").into(),
             times: TimeLimits {
@@ -109,6 +114,8 @@ impl Settings {
             },
             max_connections: read.count("DRAMATIS_MAX_CONNECTIONS", most.clone())?,
             max_agents: read.count("DRAMATIS_MAX_AGENTS", most.clone())?,
+            max_events_per_second: read
+                .parsed("DRAMATIS_MAX_EVENTS_PER_SECOND", "a number; 0: no limit")?,
             max_requests: read.count("DRAMATIS_MAX_REQUESTS", most.clone())?,
             max_requests_per_provider: read
                 .count("DRAMATIS_MAX_REQUESTS_PER_PROVIDER", most.clone())?,
@@ -185,6 +192,24 @@ impl Reader<'_> {
             return Err(SettingError { name, problem: problem.to_owned() });
         }
         Ok(Some(Secret::new(value)))
+    }
+
+    fn origins(&self) -> Result<Vec<String>, SettingError> {
+        let name = "DRAMATIS_ORIGINS";
+        let list = self.text(name);
+        let origins = list.split(',').map(str::trim).filter(|origin| !origin.is_empty());
+        origins
+            .map(|origin| {
+                let bare = origin.trim_end_matches('/');
+                let is_one = bare
+                    .split_once("://")
+                    .is_some_and(|(_, host)| !host.is_empty() && !host.contains('/'));
+                if is_one || matches!(bare, "*" | "null") {
+                    return Ok(bare.to_owned());
+                }
+                Err(wrong(name, origin, "an origin such as https://my.example, without a path"))
+            })
+            .collect()
     }
 
     fn llm(&self) -> Result<LlmChoice, SettingError> {

@@ -44,6 +44,9 @@ fn a_wrong_value_is_refused_by_name() {
     check("DRAMATIS_STATE_TIMEOUT_MS", "0", "a number from 1 to");
     check("DRAMATIS_MAX_WAITING", "-1", "a number from 1 to 1000");
     check("DRAMATIS_MAX_MESSAGE_BYTES", "10", "a number from 1024 to");
+    check("DRAMATIS_MAX_EVENTS_PER_SECOND", "-1", "a number");
+    check("DRAMATIS_ORIGINS", "https://a.example, my.example", "an origin such as");
+    check("DRAMATIS_ORIGINS", "https://my.example/game", "without a path");
     check("OPENAI_API_KEY", "sk-1\nsk-2", "copy it again");
     check("OPENAI_API_BASE", "localhost:11434", "http://");
 }

@@ -35,12 +35,7 @@ pub struct GateLimits {
 
 impl Default for GateLimits {
     fn default() -> Self {
-        Self {
-            requests: 256,
-            per_provider: 256,
-            waiting: 1024,
-            patience: Duration::from_secs(30),
-        }
+        Self { requests: 256, per_provider: 256, waiting: 1024, patience: Duration::from_secs(30) }
     }
 }
 

@@ -33,6 +33,10 @@ pub struct Access {
     pub hello_timeout: Duration,
     /// Most connections at a time.
     pub max_connections: usize,
+    /// Where web pages may come from beside the server's own host; `*`: from anywhere.
+    pub origins: Vec<String>,
+    /// Most events of a connection in a second; 0: no limit.
+    pub max_events_per_second: u32,
     /// The limits that `welcome` tells.
     pub limits: Limits,
 }

@@ -32,6 +32,11 @@ pub(super) enum Admission {
     },
     /// There is none.
     Full,
+    /// A web page of another host wants to come in.
+    Foreign {
+        /// Where it is from.
+        origin: String,
+    },
 }
 
 /// Serves a connection until it ends.
@@ -41,6 +46,14 @@ pub(super) async fn serve(socket: WebSocket, doors: Doors, admission: Admission)
     let ping_timeout = Duration::from_millis(doors.access.limits.ping_timeout_ms);
     let writing = write_all(sink, &outbox, ping_timeout);
     let (place, authorized) = match admission {
+        Admission::Foreign { origin } => {
+            let message = format!(
+                "web pages of \"{origin:.100}\" may not connect: add it to the server's \
+                 DRAMATIS_ORIGINS"
+            );
+            refuse(&outbox, ErrorCode::Unauthorized, &message, Closing::UNAUTHORIZED);
+            (None, None)
+        }
         Admission::Full => {
             let message = "the server has as many connections as it takes: try again later";
             refuse(&outbox, ErrorCode::Overloaded, message, Closing::TOO_MANY_CONNECTIONS);

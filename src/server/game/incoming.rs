@@ -15,6 +15,7 @@ use futures::stream::SplitStream;
 use tokio::time::{Instant, timeout_at};
 use tokio_tungstenite::tungstenite;
 
+use super::pace::Pace;
 use crate::server::Doors;
 use crate::turn::agent::AgentMessage;
 use crate::turn::outbox::{Closing, OutboxHandle};
@@ -27,6 +28,7 @@ pub(super) struct Reader<'a> {
     authorized: bool,
     greeted: bool,
     attachment: Option<Attachment>,
+    pace: Pace,
     opened: Instant,
 }
 
@@ -66,6 +68,7 @@ impl<'a> Reader<'a> {
             authorized: authorized || doors.access.token.is_none(),
             greeted: false,
             attachment: None,
+            pace: Pace::new(doors.access.max_events_per_second),
             opened: Instant::now(),
         }
     }
@@ -139,10 +142,45 @@ impl<'a> Reader<'a> {
             tracing::debug!(fields = ?unknown_fields, "fields without a meaning were passed over");
         }
         match message {
-            ClientMessage::Hello(hello) => return self.on_hello(hello, message_id).await,
+            ClientMessage::Hello(hello) => self.on_hello(hello, message_id).await,
             _ if !self.authorized => {
-                return Err(self.refuse("the first message must be hello with the token"));
+                Err(self.refuse("the first message must be hello with the token"))
             }
+            message => {
+                if self.keeps_pace(&message, message_id.as_ref()) {
+                    self.on_message(message, message_id).await;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Whether an event comes within the connection's rate; if not, the game is told when to send it
+    /// again.
+    fn keeps_pace(&mut self, message: &ClientMessage, message_id: Option<&Id>) -> bool {
+        let (agent_id, event_id) = match message {
+            ClientMessage::InteractionEvent(event) => (Some(&event.agent_id), &event.event_id),
+            ClientMessage::NotificationEvent(event) => (event.agent_ids.first(), &event.event_id),
+            _ => return true,
+        };
+        let Err(wait) = self.pace.count() else { return true };
+        let message = format!(
+            "a connection may send {} events a second: send this one again later",
+            self.doors.access.max_events_per_second
+        );
+        self.fail(ErrorMessage {
+            agent_id: agent_id.cloned(),
+            in_reply_to: message_id.or(event_id.as_ref()).cloned(),
+            retry_after_ms: u64::try_from(wait.as_millis()).ok().map(|millis| millis + 1),
+            ..ErrorMessage::new(ErrorCode::RateLimited, message)
+        });
+        false
+    }
+
+    async fn on_message(&mut self, message: ClientMessage, message_id: Option<Id>) {
+        match message {
+            // Dealt with before.
+            ClientMessage::Hello(_) => {}
             ClientMessage::Ping(ping) => self.on_ping(ping),
             ClientMessage::NotificationEvent(notification) => {
                 for agent_id in notification.agent_ids.clone() {
@@ -173,7 +211,6 @@ impl<'a> Reader<'a> {
                 self.deliver(&agent_id, AgentMessage::Cancel(cancel), message_id).await;
             }
         }
-        Ok(())
     }
 
     async fn on_hello(&mut self, hello: Hello, message_id: Option<Id>) -> Result<(), Over> {

@@ -5,6 +5,8 @@
 
 mod connection;
 mod incoming;
+mod origin;
+mod pace;
 mod writing;
 
 use std::collections::HashMap;
@@ -45,11 +47,14 @@ pub(super) async fn upgrade(
         Some(name) => upgrade.protocols([name]),
         None => upgrade,
     };
-    let admission = match doors.places.clone().try_acquire_owned() {
-        Ok(place) => {
-            Admission::Seated { place, authorized: presented(&doors.access, &headers, &query) }
-        }
-        Err(_) => Admission::Full,
+    let admission = match origin::foreign(&headers, &doors.access.origins) {
+        Some(origin) => Admission::Foreign { origin },
+        None => match doors.places.clone().try_acquire_owned() {
+            Ok(place) => {
+                Admission::Seated { place, authorized: presented(&doors.access, &headers, &query) }
+            }
+            Err(_) => Admission::Full,
+        },
     };
     let tracked = doors.connections.token();
     upgrade.on_upgrade(move |socket| async move {

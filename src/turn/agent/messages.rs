@@ -121,7 +121,9 @@ impl Agent {
             return Err(("state.model".to_owned(), problem));
         }
         let learnt = self.learn_vocabulary(state);
-        learnt.map(drop).map_err(|error| (format!("state.tags[{}].name", error.index), error.message))
+        learnt
+            .map(drop)
+            .map_err(|error| (format!("state.tags[{}].name", error.index), error.message))
     }
 
     /// Whether a game may name this model: those of the list, and the server's own.
