@@ -173,3 +173,58 @@ async fn beyond_the_rate_events_are_refused_and_nothing_else_is() {
     assert_eq!(game.next().await["nonce"], 1);
     served.end().await;
 }
+
+#[tokio::test]
+async fn metrics_tell_of_turns_and_queues_to_whoever_has_the_token() {
+    let served = Served::with(&[("DRAMATIS_TOKEN", "t0ken")]).await;
+    let mut game = served.game().await;
+    game.send(json!({"type": "hello", "token": "t0ken"})).await;
+    game.event("e1", json!({"name": "Bram"})).await;
+    game.next_of("agent_turn_finished").await;
+    for (path, headers) in [
+        ("/metrics", ""),
+        ("/metrics?token=wrong", ""),
+        ("/metrics", "Authorization: Bearer wrong\r\n"),
+    ] {
+        assert_eq!(served.get(path, headers).await.0, 401, "{path} {headers}");
+    }
+    assert_eq!(served.get("/metrics?token=t0ken", "").await.0, 200);
+    let (code, text) = served.get("/metrics", "Authorization: Bearer t0ken\r\n").await;
+    assert_eq!(code, 200);
+    // Other tests of this process count too, so only what can't be otherwise is asked.
+    for line in [
+        "dramatis_turns_total{outcome=\"finished\"} ",
+        "dramatis_first_speech_seconds_bucket{le=\"0.5\"} ",
+        "dramatis_turn_duration_seconds_count ",
+        "dramatis_tokens_total{provider=\"scripted\",type=\"output\"} ",
+        "dramatis_connections ",
+        "dramatis_agents ",
+        "dramatis_provider_queue_length ",
+        "dramatis_store_queue_length ",
+        "dramatis_log_queue_length ",
+        "dramatis_ws_send_queue_bytes ",
+        "# HELP dramatis_turn_duration_seconds ",
+    ] {
+        assert!(text.contains(line), "{line} is not in\n{text}");
+    }
+    if cfg!(target_os = "linux") {
+        assert!(text.contains("process_resident_memory_bytes "), "{text}");
+    }
+    assert!(!text.contains("bram") && !text.contains("session"), "{text}");
+    served.end().await;
+}
+
+#[tokio::test]
+async fn a_server_is_ready_while_there_is_room() {
+    let served = Served::with(&[("DRAMATIS_MAX_CONNECTIONS", "1")]).await;
+    assert_eq!(served.get("/healthz", "").await, (200, "ok".to_owned()));
+    assert_eq!(served.get("/readyz", "").await.0, 200);
+    let mut game = served.game().await;
+    game.send(json!({"type": "ping"})).await;
+    game.next_of("pong").await;
+    let (code, why) = served.get("/readyz", "").await;
+    assert_eq!(code, 503);
+    assert!(why.contains("DRAMATIS_MAX_CONNECTIONS"), "{why}");
+    assert_eq!(served.get("/healthz", "").await.0, 200);
+    served.end().await;
+}

@@ -9,7 +9,7 @@ use futures::StreamExt;
 use tokio::time::Instant;
 
 use crate::config::AllowedModels;
-use crate::llm::{DeltaStream, ErrorKind, Llm, LlmError, Request};
+use crate::llm::{DeltaStream, ErrorKind, Llm, LlmError, Load, Request};
 use crate::prompt::{self, GamePrompt, PromptLimits};
 use crate::record::{Delta, Message, Observation, PastTurn, RawDelta, ToolSpec, Usage};
 use crate::tags::Vocabulary;
@@ -105,6 +105,18 @@ impl Generator {
     #[must_use]
     pub fn is_scripted(&self, model: &str) -> bool {
         self.llm.provider_name(model) == "scripted"
+    }
+
+    /// The name of the provider that answers for a model.
+    #[must_use]
+    pub fn provider_of(&self, model: &str) -> &'static str {
+        self.llm.provider_name(model)
+    }
+
+    /// How many requests are under way, and how many wait.
+    #[must_use]
+    pub fn load(&self) -> Load {
+        self.llm.load()
     }
 
     /// Builds the prompt and makes the request. It is sent when [`Generation::next`] is first

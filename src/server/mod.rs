@@ -2,14 +2,18 @@
 //! end lets every turn's last word out before it closes. What is said through a door is `turn`'s.
 
 mod game;
+mod metrics;
 mod ops;
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::http::HeaderMap;
+use axum::http::header::AUTHORIZATION;
 use axum::routing::get;
 use axum::serve::ListenerExt;
 use dramatis_protocol::Limits;
@@ -39,6 +43,18 @@ pub struct Access {
     pub max_events_per_second: u32,
     /// The limits that `welcome` tells.
     pub limits: Limits,
+}
+
+impl Access {
+    /// Whether the token came with a request: `Some(false)` for a wrong one, `None` for none, or if
+    /// none is needed.
+    fn presented(&self, headers: &HeaderMap, query: &HashMap<String, String>) -> Option<bool> {
+        let token = self.token.as_ref()?;
+        let header = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let bearer = header.map(|value| value.strip_prefix("Bearer ").unwrap_or(value).trim());
+        let presented = bearer.or_else(|| query.get("token").map(String::as_str))?;
+        Some(token.matches(presented))
+    }
 }
 
 /// What every connection shares.
@@ -73,6 +89,8 @@ pub async fn run(
     let router = Router::new()
         .route("/ws", get(game::upgrade))
         .route("/healthz", get(ops::health))
+        .route("/readyz", get(ops::ready))
+        .route("/metrics", get(ops::metrics))
         .with_state(doors);
     let listener = listener.tap_io(|socket| {
         // Frames are small and awaited: none should wait for the next one.
@@ -92,6 +110,7 @@ pub async fn run(
     let outcome = tokio::select! {
         outcome = served => outcome,
         () = stopping.cancelled() => Ok(()),
+        () = metrics::keep_small() => Ok(()),
     };
     stopping.cancel();
     connections.close();

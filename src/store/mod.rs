@@ -199,6 +199,18 @@ impl Store {
         self.read(move |connection| read::find_turn(connection, &session, &agent, &turn)).await
     }
 
+    /// How many writes wait for the disk.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.queue.waiting()
+    }
+
+    /// Whether more can be queued without waiting.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.waiting() < queue::MAX_QUEUED
+    }
+
     /// Whether the last commit succeeded. `false` means that the disk refuses; turns go on from
     /// memory.
     #[must_use]

@@ -138,6 +138,11 @@ impl Queue {
         tokio::task::spawn_blocking(move || lock(&queue.desk).take()).await.ok().flatten()
     }
 
+    /// How many places in the queue are taken.
+    pub(super) fn waiting(&self) -> usize {
+        MAX_QUEUED.saturating_sub(self.room.available_permits())
+    }
+
     pub(super) fn healthy(&self) -> bool {
         self.healthy.load(Ordering::Relaxed)
     }

@@ -19,6 +19,28 @@ use session::Session;
 
 use super::agent::Services;
 use super::outbox::OutboxHandle;
+use crate::llm::Load;
+
+/// How everything stands that turns go through, for operators.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Vitals {
+    /// Agents' tasks that are alive.
+    pub agents: usize,
+    /// What waits to be sent to games, in bytes.
+    pub unsent_bytes: usize,
+    /// Requests to models.
+    pub requests: Load,
+    /// Whether the store's last commit succeeded.
+    pub store_is_healthy: bool,
+    /// Whether the store takes more without waiting.
+    pub store_has_room: bool,
+    /// Writes that wait for the store.
+    pub store_waiting: usize,
+    /// Entries that wait for the turn log.
+    pub log_waiting: usize,
+    /// Entries of the turn log that were given up.
+    pub log_lost: u64,
+}
 
 /// All play sessions of the server.
 #[derive(Clone)]
@@ -64,6 +86,23 @@ impl Registry {
     #[must_use]
     pub fn agents(&self) -> usize {
         self.shared.sessions().values().map(|session| session.agents()).sum()
+    }
+
+    /// How everything stands that turns go through.
+    #[must_use]
+    pub fn vitals(&self) -> Vitals {
+        let Services { store, log, generator, .. } = &*self.shared.services;
+        let unsent = self.shared.sessions().values().map(|session| session.unsent_bytes()).sum();
+        Vitals {
+            agents: self.agents(),
+            unsent_bytes: unsent,
+            requests: generator.load(),
+            store_is_healthy: store.healthy(),
+            store_has_room: store.has_room(),
+            store_waiting: store.waiting(),
+            log_waiting: log.waiting(),
+            log_lost: log.lost(),
+        }
     }
 
     /// Waits until every task has come to its end; connections must have been detached before.

@@ -93,6 +93,12 @@ impl TurnLog {
         }
     }
 
+    /// How many entries wait for the disk.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.owner.as_ref().map_or(0, |owner| owner.queue.waiting())
+    }
+
     /// How many entries were given up because the disk could not keep up.
     #[must_use]
     pub fn lost(&self) -> u64 {

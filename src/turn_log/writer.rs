@@ -78,6 +78,10 @@ impl Queue {
         }
     }
 
+    pub(super) fn waiting(&self) -> usize {
+        self.lock().commands.len()
+    }
+
     /// How many entries found no room so far.
     pub(super) fn lost(&self) -> u64 {
         self.lock().lost_in_all

@@ -14,10 +14,10 @@ use std::collections::HashMap;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::{Query, State};
 use axum::http::HeaderMap;
-use axum::http::header::{AUTHORIZATION, SEC_WEBSOCKET_PROTOCOL};
+use axum::http::header::SEC_WEBSOCKET_PROTOCOL;
 use axum::response::Response;
 
-use super::{Access, Doors};
+use super::Doors;
 use connection::Admission;
 
 /// How large a message the socket reads at all: one that is a little too long can then be refused
@@ -51,7 +51,7 @@ pub(super) async fn upgrade(
         Some(origin) => Admission::Foreign { origin },
         None => match doors.places.clone().try_acquire_owned() {
             Ok(place) => {
-                Admission::Seated { place, authorized: presented(&doors.access, &headers, &query) }
+                Admission::Seated { place, authorized: doors.access.presented(&headers, &query) }
             }
             Err(_) => Admission::Full,
         },
@@ -61,19 +61,6 @@ pub(super) async fn upgrade(
         connection::serve(socket, doors, admission).await;
         drop(tracked);
     })
-}
-
-/// Whether the token came with the handshake: `Some(false)` for a wrong one, `None` for none.
-fn presented(
-    access: &Access,
-    headers: &HeaderMap,
-    query: &HashMap<String, String>,
-) -> Option<bool> {
-    let token = access.token.as_ref()?;
-    let header = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let bearer = header.map(|value| value.strip_prefix("Bearer ").unwrap_or(value).trim());
-    let presented = bearer.or_else(|| query.get("token").map(String::as_str))?;
-    Some(token.matches(presented))
 }
 
 /// A client that offers subprotocols fails unless one of them is accepted.

@@ -9,6 +9,7 @@ mod inbox;
 mod logging;
 mod memory;
 mod messages;
+mod metrics;
 mod running;
 mod turns;
 mod writes;

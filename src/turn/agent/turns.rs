@@ -9,7 +9,7 @@ use super::super::active_stream::{ActiveStreamController, StreamPlan};
 use super::super::ledger::Ledger;
 use super::super::state::{Ending, Input, Start};
 use super::running::{Running, next_step};
-use super::{Agent, Connected};
+use super::{Agent, Connected, metrics};
 use crate::generation::{Generation, GenerationPlan, Step};
 use crate::llm::{ErrorKind, LlmError};
 use crate::record::{Delta, Observation, PastTurn, TurnEnd};
@@ -176,6 +176,7 @@ impl Agent {
             ErrorKind::Timeout => InterruptReason::Timeout,
             _ => InterruptReason::ProviderError,
         };
+        metrics::count_failure(self.services.generator.provider_of(&running.model), error.kind);
         let message = running.describe(error);
         self.log_error(&message);
         running.fail(now, reason, message);
@@ -201,6 +202,7 @@ impl Agent {
         }
         self.writes.turn_ended(record.turn_id.clone(), record.tags.clone(), record.end.clone());
         self.last_activity = self.now();
+        metrics::count_turn(&record, self.services.generator.provider_of(&record.model));
         self.log_record(record);
     }
 

@@ -53,6 +53,12 @@ impl OutboxHandle {
         self.lock().closing()
     }
 
+    /// How much waits, in bytes.
+    #[must_use]
+    pub fn waiting_bytes(&self) -> usize {
+        self.lock().waiting_bytes()
+    }
+
     /// Waits until something was put in since the last wait.
     pub async fn changed(&self) {
         self.shared.changed.notified().await;

@@ -50,6 +50,12 @@ impl Session {
         self.inner().agents.len()
     }
 
+    /// What waits to be sent over the session's connection, in bytes.
+    pub fn unsent_bytes(&self) -> usize {
+        let connected = self.inner().connected.clone();
+        connected.map_or(0, |connected| connected.outbox.waiting_bytes())
+    }
+
     pub fn is_empty(&self) -> bool {
         let inner = self.inner();
         inner.agents.is_empty() && inner.connected.is_none()
