@@ -22,6 +22,7 @@ pub(super) async fn health() -> &'static str {
 
 /// `GET /readyz`: whether more games are welcome; if not, why and what to do.
 pub(super) async fn ready(State(doors): State<Doors>) -> Response {
+    doors.registry.probe_store().await;
     let has_place = doors.places.available_permits() > 0;
     match obstacle(doors.stopping.is_cancelled(), has_place, &doors.registry.vitals()) {
         None => "ready\n".into_response(),

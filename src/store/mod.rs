@@ -218,6 +218,19 @@ impl Store {
         self.queue.healthy()
     }
 
+    /// As [`Self::healthy`], but if it isn't, a small write is tried: where nobody plays, nothing
+    /// else would find out that the disk takes writes again.
+    pub async fn probe(&self) -> bool {
+        if !self.healthy() {
+            let id = format!("probe-{}", uuid::Uuid::now_v7()).into();
+            if self.open_session(&id, false).await.is_ok() {
+                // If not now, it is forgotten when the store is opened next.
+                drop(self.drop_session(&id).await);
+            }
+        }
+        self.healthy()
+    }
+
     async fn ask(&self, job: Job) -> Result<bool, StoreError> {
         self.queue.submit(job).await.answer().await
     }

@@ -414,6 +414,23 @@ async fn a_full_disk_fails_what_does_not_fit_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn a_disk_with_room_again_is_found_out_without_a_game() {
+    let folder = folder();
+    let store = in_folder(&folder).await;
+    let big = "x".repeat(100_000);
+    let fill_up = || async {
+        store.queue.limit_pages(1);
+        put(&store, observation("guard", &big)).await.unwrap_err();
+        store.queue.limit_pages(1_000_000);
+    };
+    fill_up().await;
+    assert!(!store.healthy() && store.probe().await && store.healthy());
+    fill_up().await;
+    store.clone().close().await;
+    assert!(!store.probe().await, "a store that is closed stays unwell");
+}
+
+#[tokio::test]
 async fn after_close_everything_says_so() {
     let store = in_memory().await;
     let other = store.clone();

@@ -88,6 +88,11 @@ impl Registry {
         self.shared.sessions().values().map(|session| session.agents()).sum()
     }
 
+    /// Tries a small write where the store's last one failed.
+    pub async fn probe_store(&self) -> bool {
+        self.shared.services.store.probe().await
+    }
+
     /// How everything stands that turns go through.
     #[must_use]
     pub fn vitals(&self) -> Vitals {
