@@ -131,6 +131,8 @@ impl Plan {
             token: self.token.map(|token| Secret::new(token.to_owned())),
             hello_timeout: self.hello_timeout,
             max_connections: self.max_connections,
+            origins: Vec::new(),
+            max_events_per_second: 0,
             limits: Limits {
                 max_message_bytes: self.max_message_bytes,
                 max_frame_bytes: limits::MAX_FRAME_BYTES as u64,
