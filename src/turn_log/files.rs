@@ -10,6 +10,9 @@ use std::path::{Path, PathBuf};
 /// How many files are open at a time.
 const MAX_OPEN: usize = 64;
 
+/// How many full files of a kind are kept beside the one that is written.
+const KEPT: u32 = 4;
+
 /// Longest part of an id that a file's name shows, in bytes.
 const MAX_SHOWN: usize = 80;
 
@@ -29,6 +32,51 @@ impl Kind {
             Self::Transcript => ".transcript.md",
         }
     }
+}
+
+/// Whether a file's name is one that this log gives.
+pub(super) fn is_ours(name: &str) -> bool {
+    let bare = match name.rsplit_once('.') {
+        Some((bare, number)) if is_number(number) => bare,
+        _ => name,
+    };
+    let kinds = [Kind::Conversation, Kind::ModelInput, Kind::Transcript];
+    kinds.iter().any(|kind| bare.ends_with(kind.suffix()))
+}
+
+fn is_number(text: &str) -> bool {
+    text.parse().is_ok_and(|number: u32| (1..=KEPT).contains(&number))
+}
+
+/// The full files that were put aside for this one and then it itself, oldest first, whether they
+/// exist or not.
+pub(super) fn parts(path: &Path) -> impl Iterator<Item = PathBuf> + '_ {
+    (1..=KEPT).rev().map(|number| aside(path, number)).chain([path.to_owned()])
+}
+
+/// The file of which this one is a part.
+pub(super) fn whole(path: &Path) -> PathBuf {
+    match path.extension() {
+        Some(number) if is_number(&number.to_string_lossy()) => path.with_extension(""),
+        _ => path.to_owned(),
+    }
+}
+
+fn aside(path: &Path, number: u32) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{number}"));
+    name.into()
+}
+
+/// Puts a full file aside as `.1`, those before it one further; the oldest goes.
+fn roll(path: &Path) -> io::Result<()> {
+    for number in (1..KEPT).rev() {
+        match fs::rename(aside(path, number), aside(path, number + 1)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    fs::rename(path, aside(path, 1))
 }
 
 /// Where an agent's file lies.
@@ -79,34 +127,64 @@ fn fnv(bytes: &[u8]) -> u64 {
 }
 
 /// Files opened for appending, the least recently used of which give way.
-#[derive(Default)]
 pub(super) struct Files {
     open: HashMap<PathBuf, Open>,
     uses: u64,
+    /// How large a file may grow before it is put aside, in bytes; `None`: without end.
+    max_bytes: Option<u64>,
 }
 
 struct Open {
     file: File,
+    bytes: u64,
     last_use: u64,
 }
 
 impl Files {
+    /// Files that may grow to this size, in bytes.
+    pub(super) fn new(max_bytes: Option<u64>) -> Self {
+        Self { open: HashMap::new(), uses: 0, max_bytes }
+    }
+
     /// Adds a line, which brings its line feed, in one write. After a failure the file is closed, and the
     /// next line begins afresh even if a part of this one was written.
     pub(super) fn append(&mut self, path: &Path, line: &[u8]) -> io::Result<()> {
         self.uses += 1;
-        if !self.open.contains_key(path) {
-            self.make_room();
-            let open = Open { file: open(path)?, last_use: 0 };
-            self.open.insert(path.to_owned(), open);
+        self.open(path)?;
+        if self.is_full(path, line) {
+            // Closed before it gets another name: not every system allows that otherwise.
+            self.open.remove(path);
+            if let Err(error) = roll(path) {
+                tracing::warn!(%error, "a full log can't be put aside and grows on");
+                self.max_bytes = None;
+            }
+            self.open(path)?;
         }
         let Some(open) = self.open.get_mut(path) else { return Ok(()) };
         open.last_use = self.uses;
+        open.bytes = open.bytes.saturating_add(line.len() as u64);
         let written = open.file.write_all(line);
         if written.is_err() {
             self.open.remove(path);
         }
         written
+    }
+
+    fn open(&mut self, path: &Path) -> io::Result<()> {
+        if !self.open.contains_key(path) {
+            self.make_room();
+            let file = open(path)?;
+            let bytes = file.metadata()?.len();
+            self.open.insert(path.to_owned(), Open { file, bytes, last_use: 0 });
+        }
+        Ok(())
+    }
+
+    /// Whether the line doesn't fit any more; into an empty file every line does.
+    fn is_full(&self, path: &Path, line: &[u8]) -> bool {
+        let bytes = self.open.get(path).map_or(0, |open| open.bytes);
+        let after = bytes.saturating_add(line.len() as u64);
+        bytes > 0 && self.max_bytes.is_some_and(|max| after > max)
     }
 
     /// Closes the files of a folder.
@@ -193,7 +271,7 @@ mod tests {
     #[test]
     fn a_thousand_agents_do_not_take_a_thousand_handles() {
         let dir = tempfile::tempdir().unwrap();
-        let mut files = Files::default();
+        let mut files = Files::new(None);
         for round in 0..2 {
             for agent in 0..1000 {
                 let path = path(dir.path(), "s", &agent.to_string(), Kind::Conversation);
@@ -210,12 +288,46 @@ mod tests {
     #[test]
     fn what_is_used_stays_open() {
         let dir = tempfile::tempdir().unwrap();
-        let mut files = Files::default();
+        let mut files = Files::new(None);
         let busy = dir.path().join("busy");
         for count in 0..1000 {
             files.append(&busy, b"x\n").unwrap();
             files.append(&dir.path().join(count.to_string()), b"x\n").unwrap();
             assert!(files.open.contains_key(&busy));
         }
+    }
+
+    #[test]
+    fn a_full_file_is_put_aside_and_the_oldest_goes() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = path(dir.path(), "s", "guard", Kind::Conversation);
+        let mut files = Files::new(Some(10));
+        for count in 0..10 {
+            files.append(&path, format!("line {count}\n").as_bytes()).unwrap();
+        }
+        let kept: Vec<_> = parts(&path).map(|part| fs::read_to_string(part).unwrap()).collect();
+        assert_eq!(kept, ["line 5\n", "line 6\n", "line 7\n", "line 8\n", "line 9\n"]);
+        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 5);
+        for part in parts(&path) {
+            assert!(is_ours(&part.file_name().unwrap().to_string_lossy()));
+            assert_eq!(whole(&part), path);
+        }
+        // A line that is too long alone still has a file, and an older server's file counts.
+        let mut files = Files::new(Some(10));
+        files.append(&path, "much too long\n".as_bytes()).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "much too long\n");
+        assert_eq!(fs::read_to_string(aside(&path, 1)).unwrap(), "line 9\n");
+    }
+
+    #[test]
+    fn only_names_that_the_log_gives_are_its_own() {
+        let check = |name: &str, expected: bool| assert_eq!(is_ours(name), expected, "{name}");
+        check("guard.conversation.jsonl", true);
+        check("guard.model-input.jsonl.4", true);
+        check("guard.transcript.md", true);
+        check("guard.conversation.jsonl.5", false);
+        check("guard.conversation.jsonl.01x", false);
+        check("notes.md", false);
+        check("holiday.jpg", false);
     }
 }

@@ -7,9 +7,11 @@
 //! logs/<play session>/<agent>.model-input.jsonl
 //! logs/<play session>/<agent>.transcript.md
 //! ```
+//! A `.jsonl` that has grown full goes on as `.1`, `.2` and so on, the oldest with the highest number.
 //! Turns note things and never wait for the disk. Nothing here is needed to go on playing: that is
 //! `store`'s.
 
+mod cleaning;
 mod entry;
 mod files;
 mod reader;
@@ -19,6 +21,7 @@ mod writer;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use dramatis_protocol::Id;
 
@@ -27,6 +30,15 @@ pub use reader::{LoggedAgent, list, read, read_agent};
 pub use transcript::render as transcript;
 
 use writer::{Queue, Writer};
+
+/// How much of the log is kept. Nothing is limited unless told.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LogLimits {
+    /// How large a file may grow, in bytes: then it is put aside as `.1`, up to four of them.
+    pub max_file_bytes: Option<u64>,
+    /// How long the files of a play session stay when it has come to rest.
+    pub max_age: Option<Duration>,
+}
 
 /// A log that can't be written or read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -61,9 +73,17 @@ impl TurnLog {
     /// # Errors
     /// If the folder can't be made.
     pub fn open(dir: &Path) -> Result<Self, LogError> {
+        Self::open_within(dir, &LogLimits::default())
+    }
+
+    /// As [`TurnLog::open`], where files and sessions don't stay for ever.
+    ///
+    /// # Errors
+    /// If the folder can't be made.
+    pub fn open_within(dir: &Path, limits: &LogLimits) -> Result<Self, LogError> {
         std::fs::create_dir_all(dir).map_err(|error| LogError::at(dir, &error))?;
         let queue = Arc::new(Queue::default());
-        let writer = Writer::new(dir.to_owned());
+        let writer = Writer::new(dir.to_owned(), limits);
         let shared = Arc::clone(&queue);
         let thread = thread::Builder::new()
             .name("turn-log".to_owned())

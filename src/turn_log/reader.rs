@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 
 use super::LogError;
 use super::entry::{LogEntry, Logged};
-use super::files::{Kind, path};
+use super::files::{Kind, parts, path, whole};
 use crate::record::{Message, ToolSpec};
 
 /// An agent of whom there is a log.
@@ -51,10 +51,10 @@ pub fn list(dir: &Path) -> Result<Vec<LoggedAgent>, LogError> {
     let mut agents: HashMap<(Id, Id), LoggedAgent> = HashMap::new();
     for folder in children(dir)?.into_iter().filter(|path| path.is_dir()) {
         for file in children(&folder)? {
-            if !file.to_string_lossy().ends_with(Kind::Conversation.suffix()) {
+            if !whole(&file).to_string_lossy().ends_with(Kind::Conversation.suffix()) {
                 continue;
             }
-            for head in lines::<Head>(&file)? {
+            for head in lines_of_part::<Head>(&file)? {
                 let key = (head.session_id.clone(), head.agent_id.clone());
                 let agent = agents.entry(key).or_insert_with(|| LoggedAgent {
                     session_id: head.session_id,
@@ -64,6 +64,7 @@ pub fn list(dir: &Path) -> Result<Vec<LoggedAgent>, LogError> {
                     last: head.time,
                 });
                 agent.turns += usize::from(head.kind == "turn_started");
+                agent.first = agent.first.min(head.time);
                 agent.last = agent.last.max(head.time);
             }
         }
@@ -141,8 +142,17 @@ fn children(dir: &Path) -> Result<Vec<PathBuf>, LogError> {
     paths.map_err(|error| LogError::at(dir, &error))
 }
 
-/// The lines of a file that can be read as `T`; none if there is no file.
+/// The lines of a file, and of what was put aside of it, that can be read as `T`.
 fn lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, LogError> {
+    let mut found = Vec::new();
+    for part in parts(path) {
+        found.extend(lines_of_part(&part)?);
+    }
+    Ok(found)
+}
+
+/// The lines of one file; none if there is no file.
+fn lines_of_part<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, LogError> {
     let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),

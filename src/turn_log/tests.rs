@@ -368,7 +368,7 @@ fn what_finds_no_room_is_counted_and_the_log_says_so_at_its_place() {
     assert_eq!(queue.lost(), 6);
     queue.close();
     queue.note(said("guard", "after the end"));
-    Writer::new(dir.path().to_owned()).run(&queue);
+    Writer::new(dir.path().to_owned(), &LogLimits::default()).run(&queue);
 
     let guard = read_agent(dir.path(), &"save-1".into(), &"guard".into()).unwrap();
     assert_eq!(guard.len(), MAX_QUEUED + 1);
@@ -382,7 +382,7 @@ fn what_finds_no_room_is_counted_and_the_log_says_so_at_its_place() {
 fn what_the_disk_refuses_is_told_when_it_takes_lines_again() {
     let dir = tempfile::tempdir().unwrap();
     let folder = dir.path().join("save-1");
-    let mut writer = Writer::new(dir.path().to_owned());
+    let mut writer = Writer::new(dir.path().to_owned(), &LogLimits::default());
     fs::write(&folder, "a file where a folder should be").unwrap();
     writer.write(said("guard", "refused"));
     writer.write(said("guard", "refused"));
@@ -433,4 +433,50 @@ async fn a_disabled_log_writes_nothing() {
     log.end_of_session(&"save-1".into());
     assert_eq!(log.lost(), 0);
     log.close().await;
+}
+
+#[tokio::test]
+async fn what_was_put_aside_is_read_with_the_rest() {
+    let dir = tempfile::tempdir().unwrap();
+    let limits = LogLimits { max_file_bytes: Some(600), max_age: None };
+    let log = TurnLog::open_within(dir.path(), &limits).unwrap();
+    let texts: Vec<_> = (0..12).map(|number| format!("word {number}")).collect();
+    for text in &texts {
+        log.note(said("guard", text));
+    }
+    log.close().await;
+    let aside = dir.path().join("save-1/guard.conversation.jsonl.1");
+    assert!(aside.exists());
+    let entries = read(dir.path()).unwrap();
+    let read: Vec<_> = entries
+        .iter()
+        .map(|entry| match &entry.what {
+            Logged::Event(event) => event.text.clone().unwrap(),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(read, texts);
+    assert_eq!(list(dir.path()).unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_session_that_has_rested_for_long_is_removed_when_the_log_is_opened() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = TurnLog::open(dir.path()).unwrap();
+    log.note(said("guard", "Long ago."));
+    log.close().await;
+    let day = Duration::from_secs(24 * 60 * 60);
+    for file in fs::read_dir(dir.path().join("save-1")).unwrap() {
+        let file = fs::File::options().append(true).open(file.unwrap().path()).unwrap();
+        file.set_modified(std::time::SystemTime::now() - 8 * day).unwrap();
+    }
+    for (days, kept) in [(9, true), (7, false)] {
+        let limits = LogLimits { max_file_bytes: None, max_age: Some(days * day) };
+        let log = TurnLog::open_within(dir.path(), &limits).unwrap();
+        let elsewhere = LogEntry { session_id: "save-2".into(), ..said("guard", "Today.") };
+        log.note(elsewhere);
+        log.close().await;
+        assert_eq!(dir.path().join("save-1").exists(), kept, "{days}");
+    }
+    assert!(dir.path().join("save-2").exists());
 }

@@ -7,16 +7,20 @@ use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
 
 use chrono::{DateTime, Utc};
 use dramatis_protocol::Id;
 
 use super::entry::{LogEntry, Logged};
 use super::files::{Files, Kind, file_name, path};
-use super::{LogError, reader, transcript};
+use super::{LogError, LogLimits, cleaning, reader, transcript};
 
 /// How many entries may wait.
 pub(super) const MAX_QUEUED: usize = 2048;
+
+/// How often sessions that have become too old are looked for.
+const CLEAN_EVERY: Duration = Duration::from_secs(60 * 60);
 
 /// A session and an agent in it.
 type Key = (Id, Id);
@@ -93,14 +97,24 @@ impl Queue {
         self.changed.notify_one();
     }
 
-    /// Waits for something to write; `None` at the end.
-    fn take(&self) -> Option<(Vec<Command>, HashMap<Key, Gap>)> {
+    /// Waits for something to write, but not longer than that; `None` at the end.
+    fn take(&self, at_most: Option<Duration>) -> Option<(Vec<Command>, HashMap<Key, Gap>)> {
         let mut state = self.lock();
         while state.commands.is_empty() && !state.closed {
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            let Some(at_most) = at_most else {
+                state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            };
+            let waited = self.changed.wait_timeout(state, at_most);
+            let (after, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+            state = after;
+            if timeout.timed_out() {
+                break;
+            }
         }
+        let is_over = state.commands.is_empty() && state.closed;
         let commands = std::mem::take(&mut state.commands);
-        (!commands.is_empty()).then(|| (commands, std::mem::take(&mut state.lost)))
+        (!is_over).then(|| (commands, std::mem::take(&mut state.lost)))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -112,6 +126,8 @@ impl Queue {
 pub(super) struct Writer {
     dir: PathBuf,
     files: Files,
+    /// How long a session that rests is kept.
+    max_age: Option<Duration>,
     /// Agents that have lived since their session's transcripts were last written.
     touched: HashMap<Id, HashSet<Id>>,
     /// What the disk refused; told as soon as it takes lines again.
@@ -119,14 +135,22 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn new(dir: PathBuf) -> Self {
-        Self { dir, files: Files::default(), touched: HashMap::new(), refused: HashMap::new() }
+    pub(super) fn new(dir: PathBuf, limits: &LogLimits) -> Self {
+        Self {
+            dir,
+            files: Files::new(limits.max_file_bytes),
+            max_age: limits.max_age,
+            touched: HashMap::new(),
+            refused: HashMap::new(),
+        }
     }
 
     /// Writes until the queue is closed and empty; then the transcripts of the sessions that are
     /// still open.
     pub(super) fn run(mut self, queue: &Arc<Queue>) {
-        while let Some((commands, lost)) = queue.take() {
+        self.clean();
+        let mut cleaned = Instant::now();
+        while let Some((commands, lost)) = queue.take(self.max_age.map(|_| CLEAN_EVERY)) {
             for command in commands {
                 match command {
                     Command::Write(entry) => self.write(*entry),
@@ -136,11 +160,22 @@ impl Writer {
             for (key, gap) in lost {
                 self.write_gap(key, gap);
             }
+            if cleaned.elapsed() >= CLEAN_EVERY {
+                cleaned = Instant::now();
+                self.clean();
+            }
         }
         let open: Vec<_> = self.touched.keys().cloned().collect();
         for session in open {
             self.end_of_session(&session);
         }
+    }
+
+    /// Removes the sessions that have rested for too long.
+    fn clean(&self) {
+        let Some(max_age) = self.max_age else { return };
+        let open: HashSet<_> = self.touched.keys().map(|session| file_name(session)).collect();
+        cleaning::remove_old(&self.dir, SystemTime::now(), max_age, &open);
     }
 
     pub(super) fn write(&mut self, mut entry: LogEntry) {
