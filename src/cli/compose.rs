@@ -20,7 +20,7 @@ use crate::turn::agent::Services;
 use crate::turn::clock::{Clock, Ids};
 use crate::turn::registry::Registry;
 use crate::turn::state::Rules;
-use crate::turn_log::TurnLog;
+use crate::turn_log::{LogError, LogLimits, TurnLog};
 
 /// The database's file in the data folder.
 const DATABASE: &str = "dramatis.db";
@@ -43,7 +43,7 @@ impl House {
     /// Opens the store and the log, and chooses who plays. `actor`: the built-in model.
     pub fn build(settings: &Settings, actor: Actor) -> anyhow::Result<Self> {
         let store = open_store(settings)?;
-        let log = TurnLog::open(&settings.logs).context("DRAMATIS_LOGS")?;
+        let log = open_log(settings).context("DRAMATIS_LOGS")?;
         Self::around(store, log, settings, actor)
     }
 
@@ -57,7 +57,7 @@ impl House {
                 Store::in_memory()?
             }
         };
-        let log = TurnLog::open(&settings.logs).unwrap_or_else(|error| {
+        let log = open_log(settings).unwrap_or_else(|error| {
             tracing::warn!("{error}; nothing is logged");
             TurnLog::disabled()
         });
@@ -103,6 +103,12 @@ impl House {
 
 fn open_store(settings: &Settings) -> anyhow::Result<Store> {
     Store::open(&settings.data.join(DATABASE)).context("DRAMATIS_DATA")
+}
+
+fn open_log(settings: &Settings) -> Result<TurnLog, LogError> {
+    let limits =
+        LogLimits { max_file_bytes: settings.logs_max_bytes, max_age: settings.logs_max_age };
+    TurnLog::open_within(&settings.logs, &limits)
 }
 
 /// The built-in model, playing a script.

@@ -7,12 +7,14 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Args;
+use futures::future::OptionFuture;
 use tokio::net::TcpListener;
+use tokio::sync::oneshot;
 
 use super::compose::{House, actor_with};
 use super::flags::SettingFlags;
 use crate::actor::Script;
-use crate::config::{LlmChoice, Settings, Sources};
+use crate::config::{LlmChoice, LogFormat, Settings, Sources};
 
 /// How to serve.
 #[derive(Debug, Clone, Args)]
@@ -22,33 +24,62 @@ pub struct ServeArgs {
     /// Print the address as one line of JSON on standard output when the server listens
     #[arg(long)]
     ready_json: bool,
+    /// End when standard input is closed, as it is when the game that started the server ends; data
+    /// and logs lie in the user's data folder then, unless something else is set
+    #[arg(long)]
+    exit_with_stdin: bool,
 }
 
-/// Serves until Ctrl-C or SIGTERM.
+/// Serves until Ctrl-C, SIGTERM or, where asked for, the end of standard input.
 ///
 /// # Errors
 /// If the settings, the address, the store or the log can't be used.
 pub async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
-    let settings = read_settings(&args.flags)?;
-    start_logging(&settings.log_level);
+    let sources = sources(&args.flags)?;
+    let sources = if args.exit_with_stdin { sources.with_user_folders() } else { sources };
+    let settings = Settings::read(&|name| sources.look_up(name))?;
+    start_logging(&settings.log_level, settings.log_format);
     let listener = listen(&settings).await?;
     let house = House::build(&settings, actor_with(Script::builtin()))?;
     announce(&settings, &listener)?;
     if args.ready_json {
         print_ready(listener.local_addr()?)?;
     }
-    house.serve(listener, stop_signal()).await?;
+    let parent = args.exit_with_stdin.then(end_of_stdin).transpose()?;
+    let stop = async move {
+        tokio::select! {
+            () = stop_signal() => {}
+            Some(_) = OptionFuture::from(parent) => tracing::info!("standard input was closed"),
+        }
+    };
+    house.serve(listener, stop).await?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Resolves when standard input ends. A thread of its own reads it, which the process needn't wait
+/// for: a read of standard input can't be called off.
+fn end_of_stdin() -> std::io::Result<oneshot::Receiver<()>> {
+    let (ended, end) = oneshot::channel();
+    std::thread::Builder::new().name("stdin".to_owned()).spawn(move || {
+        // What is written there has no meaning; an error is an end too.
+        drop(std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink()));
+        let _ = ended.send(());
+    })?;
+    Ok(end)
 }
 
 /// The settings as this folder, the environment and the flags have them.
 pub(super) fn read_settings(flags: &SettingFlags) -> anyhow::Result<Settings> {
-    let sources = Sources::of_folder(Path::new("."), flags.given.clone())?;
+    let sources = sources(flags)?;
     Ok(Settings::read(&|name| sources.look_up(name))?)
 }
 
+fn sources(flags: &SettingFlags) -> anyhow::Result<Sources> {
+    Ok(Sources::of_folder(Path::new("."), flags.given.clone())?)
+}
+
 /// The server's own log goes to standard error.
-pub(super) fn start_logging(level: &str) {
+pub(super) fn start_logging(level: &str, format: LogFormat) {
     let filter = tracing_subscriber::EnvFilter::try_new(level).unwrap_or_else(|error| {
         eprintln!("dramatis: GAME_AGENT_LOG_LEVEL: {error}; INFO counts");
         tracing_subscriber::EnvFilter::new("info")
@@ -60,7 +91,11 @@ pub(super) fn start_logging(level: &str) {
     };
     let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr());
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    let _ = log.with_ansi(ansi).with_target(false).try_init();
+    // Fails where another log was started before; that one goes on.
+    let _ = match format {
+        LogFormat::Text => log.with_ansi(ansi).with_target(false).try_init(),
+        LogFormat::Json => log.json().flatten_event(true).with_current_span(false).try_init(),
+    };
 }
 
 /// Takes the address.

@@ -1,6 +1,7 @@
 //! Settings, read once and typed: flags, environment, `.env` and `config.yaml`, in this order.
 //! Every other module is handed its part; none reads the environment itself.
 
+mod folders;
 mod models;
 mod secret;
 mod settings;
@@ -10,7 +11,7 @@ mod tests;
 
 pub use models::AllowedModels;
 pub use secret::Secret;
-pub use settings::{LlmChoice, Settings, TimeLimits};
+pub use settings::{LlmChoice, LogFormat, Settings, TimeLimits};
 pub use sources::{Sources, SourcesError};
 
 /// One setting, as users know it.
@@ -60,6 +61,16 @@ pub const SETTINGS: &[Setting] = &[
     ),
     setting("DRAMATIS_DATA", "data", "The folder of the database"),
     setting("DRAMATIS_LOGS", "logs", "The folder of conversation logs and transcripts"),
+    setting(
+        "DRAMATIS_LOGS_MAX_BYTES",
+        "67108864",
+        "How large a conversation log may grow before it is put aside, four times at most; 0: any",
+    ),
+    setting(
+        "DRAMATIS_LOGS_MAX_DAYS",
+        "0",
+        "After how many days of rest the logs of a play session are removed; 0: never",
+    ),
     setting(
         "DRAMATIS_STATE_TIMEOUT_MS",
         "2000",
@@ -136,4 +147,5 @@ pub const SETTINGS: &[Setting] = &[
         "INFO",
         "ERROR, WARN, INFO, DEBUG, TRACE, or a filter as in dramatis=debug",
     ),
+    setting("DRAMATIS_LOG_FORMAT", "text", "How the server's own log is written: text or json"),
 ];

@@ -24,6 +24,10 @@ pub struct Settings {
     pub data: PathBuf,
     /// The folder of conversation logs.
     pub logs: PathBuf,
+    /// How large one of their files may grow, in bytes.
+    pub logs_max_bytes: Option<u64>,
+    /// How long they stay when their session has come to rest.
+    pub logs_max_age: Option<Duration>,
     /// How long things may take.
     pub times: TimeLimits,
     /// Most connections at a time.
@@ -48,6 +52,30 @@ pub struct Settings {
     pub models: AllowedModels,
     /// What goes to the server's own log, as a filter.
     pub log_level: String,
+    /// How that is written.
+    pub log_format: LogFormat,
+}
+
+/// How the server's own log is written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Lines for people.
+    #[default]
+    Text,
+    /// One JSON object a line, for collectors.
+    Json,
+}
+
+impl FromStr for LogFormat {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        match text.to_ascii_lowercase().as_str() {
+            "text" => Ok(Self::Text),
+            "json" => Ok(Self::Json),
+            _ => Err(()),
+        }
+    }
 }
 
 /// How long things may take.
@@ -102,6 +130,8 @@ impl Settings {
             origins: read.origins()?,
             data: read.text("DRAMATIS_DATA").into(),
             logs: read.text("DRAMATIS_LOGS").into(),
+            logs_max_bytes: read.logs_max_bytes()?,
+            logs_max_age: read.logs_max_age()?,
             times: TimeLimits {
                 state: read.millis("DRAMATIS_STATE_TIMEOUT_MS")?,
                 result: read.millis("DRAMATIS_RESULT_TIMEOUT_MS")?,
@@ -126,6 +156,7 @@ impl Settings {
             llm: read.llm()?,
             models: AllowedModels::from_list(&read.text("DRAMATIS_MODELS")),
             log_level: read.text("GAME_AGENT_LOG_LEVEL"),
+            log_format: read.parsed("DRAMATIS_LOG_FORMAT", "text or json")?,
         };
         settings.check()
     }
@@ -192,6 +223,18 @@ impl Reader<'_> {
             return Err(SettingError { name, problem: problem.to_owned() });
         }
         Ok(Some(Secret::new(value)))
+    }
+
+    fn logs_max_bytes(&self) -> Result<Option<u64>, SettingError> {
+        let name = "DRAMATIS_LOGS_MAX_BYTES";
+        let bytes: u64 = self.parsed(name, "a number of bytes; 0: no limit")?;
+        Ok((bytes > 0).then_some(bytes))
+    }
+
+    fn logs_max_age(&self) -> Result<Option<Duration>, SettingError> {
+        let days = self.count("DRAMATIS_LOGS_MAX_DAYS", 0..=36_500)?;
+        let seconds = u64::try_from(days).unwrap_or(u64::MAX).saturating_mul(24 * 60 * 60);
+        Ok((days > 0).then(|| Duration::from_secs(seconds)))
     }
 
     fn origins(&self) -> Result<Vec<String>, SettingError> {

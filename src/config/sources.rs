@@ -5,12 +5,16 @@ use std::path::Path;
 
 use serde::Deserialize;
 
+use super::folders::user_data;
+
 /// Flags, environment, `.env` and `config.yaml`; the first that knows a setting decides.
 #[derive(Debug, Default)]
 pub struct Sources {
     flags: HashMap<String, String>,
     env_file: HashMap<String, String>,
     config_file: HashMap<String, String>,
+    /// What counts where nothing else is set.
+    instead_of_defaults: HashMap<String, String>,
 }
 
 /// A file with settings that can't be read.
@@ -42,19 +46,41 @@ impl Sources {
             flags,
             env_file: read_env_file(&folder.join(".env"))?,
             config_file: read_config_file(&folder.join("config.yaml"))?,
+            instead_of_defaults: HashMap::new(),
         })
+    }
+
+    /// The same, where data and logs lie in the user's data folder unless something else is set:
+    /// for a server that comes along with a game, whose own folder may not be written. Without such
+    /// a folder nothing changes.
+    #[must_use]
+    pub fn with_user_folders(mut self) -> Self {
+        if let Some(folder) = user_data(&environment) {
+            let folders = [("DRAMATIS_DATA", "data"), ("DRAMATIS_LOGS", "logs")];
+            self.instead_of_defaults = folders
+                .map(|(name, part)| (name.to_owned(), folder.join(part).display().to_string()))
+                .into();
+        }
+        self
     }
 
     /// What a setting is set to.
     #[must_use]
-    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads it")]
     pub fn look_up(&self, name: &str) -> Option<String> {
         let flag = self.flags.get(name).cloned();
-        let environment = || std::env::var(name).ok().filter(|value| !value.is_empty());
-        flag.or_else(environment)
-            .or_else(|| self.env_file.get(name).cloned())
-            .or_else(|| self.config_file.get(name).cloned())
+        let of = |file: &HashMap<String, String>| {
+            file.get(name).filter(|value| !value.is_empty()).cloned()
+        };
+        flag.or_else(|| environment(name))
+            .or_else(|| of(&self.env_file))
+            .or_else(|| of(&self.config_file))
+            .or_else(|| of(&self.instead_of_defaults))
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the one place that reads it")]
+fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 fn read_env_file(path: &Path) -> Result<HashMap<String, String>, SourcesError> {

@@ -47,6 +47,8 @@ fn a_wrong_value_is_refused_by_name() {
     check("DRAMATIS_MAX_EVENTS_PER_SECOND", "-1", "a number");
     check("DRAMATIS_ORIGINS", "https://a.example, my.example", "an origin such as");
     check("DRAMATIS_ORIGINS", "https://my.example/game", "without a path");
+    check("DRAMATIS_LOG_FORMAT", "xml", "text or json");
+    check("DRAMATIS_LOGS_MAX_DAYS", "-1", "a number from 0 to");
     check("OPENAI_API_KEY", "sk-1\nsk-2", "copy it again");
     check("OPENAI_API_BASE", "localhost:11434", "http://");
 }
@@ -82,6 +84,30 @@ fn files_are_read_and_a_flag_wins() {
     std::fs::write(folder.path().join("config.yaml"), "default_model: [\n").unwrap();
     let error = Sources::of_folder(folder.path(), HashMap::new()).unwrap_err();
     assert!(error.to_string().contains("config.yaml"), "{error}");
+}
+
+#[test]
+fn a_server_beside_a_game_keeps_its_data_with_the_user_unless_told() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join(".env"), "DRAMATIS_DATA=\nDRAMATIS_LOGS=here\n").unwrap();
+    let sources = Sources::of_folder(folder.path(), HashMap::new()).unwrap();
+    assert_eq!(sources.look_up("DRAMATIS_DATA"), None);
+    let sources = sources.with_user_folders();
+    assert_eq!(sources.look_up("DRAMATIS_LOGS").as_deref(), Some("here"));
+    if let Some(data) = sources.look_up("DRAMATIS_DATA") {
+        let data = std::path::PathBuf::from(data);
+        assert!(data.is_absolute() && data.ends_with("dramatis/data"), "{}", data.display());
+    }
+}
+
+#[test]
+fn zero_means_that_logs_are_not_limited() {
+    let settings = read(&[]).unwrap();
+    assert_eq!((settings.logs_max_bytes, settings.logs_max_age), (Some(64 << 20), None));
+    let pairs = [("DRAMATIS_LOGS_MAX_BYTES", "0"), ("DRAMATIS_LOGS_MAX_DAYS", "2")];
+    let settings = read(&pairs).unwrap();
+    let two_days = std::time::Duration::from_secs(2 * 24 * 60 * 60);
+    assert_eq!((settings.logs_max_bytes, settings.logs_max_age), (None, Some(two_days)));
 }
 
 #[test]

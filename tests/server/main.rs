@@ -10,5 +10,6 @@
 mod faults;
 mod hostile;
 mod kill;
+mod sidecar;
 mod stage;
 mod turns;

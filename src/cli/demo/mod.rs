@@ -89,7 +89,7 @@ fn wants_color(no_color: Option<&str>, is_terminal: bool) -> bool {
 /// If the settings can't be used, or the scene can't be played.
 pub async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
     let settings = serve::read_settings(&SettingFlags::default())?;
-    serve::start_logging("dramatis=warn");
+    serve::start_logging("dramatis=warn", settings.log_format);
     let mut options = args.options();
     options.token = settings.token.as_ref().map(|token| token.reveal().to_owned());
     if let Some(url) = &args.url {
