@@ -10,6 +10,7 @@
 mod faults;
 mod hostile;
 mod kill;
+mod secrets;
 mod sidecar;
 mod stage;
 mod turns;
