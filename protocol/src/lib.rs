@@ -3,10 +3,12 @@
 //! Every message that crosses the socket has its type here, in both directions, together with
 //! the tolerant reading of what games really send. This crate knows nothing of the server:
 //! a game, a test or a headless simulation can depend on it alone. The same contract in
-//! words is `protocol/README.md`; as JSON Schemas it lies in `protocol/schemas/`.
+//! words is `protocol/README.md`; as JSON Schemas it lies in `protocol/schemas/`,
+//! and as AsyncAPI in `protocol/asyncapi.json`.
 
 #![warn(missing_docs)]
 
+pub mod asyncapi;
 pub mod client;
 pub mod frame;
 pub mod limits;

@@ -15,6 +15,14 @@ use crate::{client, server, state};
 /// Every message type with its schema, first what the game sends, then what the server sends.
 #[must_use]
 pub fn all() -> Vec<(&'static str, Value)> {
+    let mut all = of_games();
+    all.extend(of_server());
+    all
+}
+
+/// What a game sends.
+#[must_use]
+pub fn of_games() -> Vec<(&'static str, Value)> {
     vec![
         from_game::<client::Hello>("hello"),
         from_game::<client::Ping>("ping"),
@@ -24,6 +32,13 @@ pub fn all() -> Vec<(&'static str, Value)> {
         from_game::<client::AgentTurnResult>("agent_turn_result"),
         from_game::<client::ToolResults>("tool_results"),
         from_game::<client::CancelTurn>("cancel_turn"),
+    ]
+}
+
+/// What the server sends.
+#[must_use]
+pub fn of_server() -> Vec<(&'static str, Value)> {
+    vec![
         from_server::<server::Welcome>("welcome"),
         from_server::<server::Pong>("pong"),
         from_server::<server::GetAgentState>("get_agent_state"),

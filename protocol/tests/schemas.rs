@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use dramatis_protocol::schema;
+use dramatis_protocol::{asyncapi, schema};
 use serde_json::Value;
 
 fn folder() -> PathBuf {
@@ -42,6 +42,58 @@ fn the_files_are_what_the_types_say() {
             file == pretty(&schema),
             "{name}.json is out of date: UPDATE_SCHEMAS=1 cargo test -p dramatis-protocol"
         );
+    }
+}
+
+#[test]
+fn the_asyncapi_file_is_what_the_types_say() {
+    let file = folder().with_file_name("asyncapi.json");
+    if std::env::vars_os().any(|(name, _)| name == "UPDATE_SCHEMAS") {
+        fs::write(&file, pretty(&asyncapi::document())).unwrap();
+    }
+    assert!(
+        fs::read_to_string(&file).unwrap_or_default() == pretty(&asyncapi::document()),
+        "asyncapi.json is out of date: UPDATE_SCHEMAS=1 cargo test -p dramatis-protocol"
+    );
+}
+
+#[test]
+fn the_asyncapi_document_names_every_message_and_points_at_what_there_is() {
+    let document = asyncapi::document();
+    let names: Vec<&str> = schema::all().iter().map(|(name, _)| *name).collect();
+    let described = document["components"]["messages"].as_object().unwrap();
+    assert_eq!(described.keys().collect::<Vec<_>>(), names);
+    let mut told = BTreeSet::new();
+    for (name, operation) in document["operations"].as_object().unwrap() {
+        let games = schema::of_games();
+        let is_of_games = |name: &str| games.iter().any(|(other, _)| *other == name);
+        let receives = operation["action"] == "receive";
+        for message in operation["messages"].as_array().unwrap() {
+            let sent = message["$ref"].as_str().unwrap().rsplit('/').next().unwrap();
+            assert_eq!(is_of_games(sent), receives, "{name}: {sent}");
+            assert!(told.insert(sent.to_owned()), "{sent} is in two operations");
+        }
+    }
+    // The answers are told as replies.
+    told.extend(["welcome", "pong", "agent_state_snapshot", "stored"].map(str::to_owned));
+    assert_eq!(told, names.iter().map(|name| (*name).to_owned()).collect());
+    check_references(&document, &document);
+}
+
+fn check_references(part: &Value, document: &Value) {
+    match part {
+        Value::Object(fields) => {
+            if let Some(Value::String(reference)) = fields.get("$ref") {
+                let found = match reference.strip_prefix('#') {
+                    Some(pointer) => document.pointer(pointer).is_some(),
+                    None => folder().parent().unwrap().join(reference).exists(),
+                };
+                assert!(found, "{reference}");
+            }
+            fields.values().for_each(|field| check_references(field, document));
+        }
+        Value::Array(items) => items.iter().for_each(|item| check_references(item, document)),
+        _ => {}
     }
 }
 
