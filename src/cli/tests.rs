@@ -134,7 +134,7 @@ async fn a_model_that_is_not_allowed_is_refused_by_field() {
     assert_eq!(error["code"], "bad_message", "{error}");
     assert_eq!((&error["field"], &error["in_reply_to"]), (&json!("state.model"), &json!("e1")));
     assert!(error["message"].as_str().unwrap().contains("openai/*, llama"), "{error}");
-    // The server's own model may be named, and the same event be sent again.
+    // The built-in actor may be named, and the same event be sent again.
     game.event("e1", json!({"name": "Bram", "model": super::compose::SCRIPTED_MODEL})).await;
     assert_eq!(game.next_of("agent_turn_started").await["event_ids"], json!(["e1"]));
     game.next_of("agent_turn_finished").await;

@@ -7,6 +7,7 @@
     reason = "a test that can't be set up, or gets something else, has failed"
 )]
 
+mod fairness;
 mod faults;
 mod hostile;
 mod kill;
