@@ -140,7 +140,7 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "DRAMATIS_MODELS",
         "",
-        "The models that a game may name, as openai/*, llama-3 (* stands for anything); empty: any",
+        "The models that a game may name beside the server's own, as openai/*, llama-3; empty: any",
     ),
     setting(
         "GAME_AGENT_LOG_LEVEL",

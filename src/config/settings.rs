@@ -147,9 +147,8 @@ impl Settings {
             max_events_per_second: read
                 .parsed("DRAMATIS_MAX_EVENTS_PER_SECOND", "a number; 0: no limit")?,
             max_requests: read.count("DRAMATIS_MAX_REQUESTS", most.clone())?,
-            max_requests_per_provider: read
-                .count("DRAMATIS_MAX_REQUESTS_PER_PROVIDER", most.clone())?,
-            max_queued_requests: read.count("DRAMATIS_MAX_QUEUED_REQUESTS", most)?,
+            max_requests_per_provider: read.count("DRAMATIS_MAX_REQUESTS_PER_PROVIDER", most)?,
+            max_queued_requests: read.count("DRAMATIS_MAX_QUEUED_REQUESTS", 0..=1_000_000)?,
             max_waiting: read.count("DRAMATIS_MAX_WAITING", 1..=1_000)?,
             max_message_bytes: read
                 .count("DRAMATIS_MAX_MESSAGE_BYTES", 1_024..=64 * 1024 * 1024)?,

@@ -72,20 +72,10 @@ pub(super) async fn metrics(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::llm::Load;
 
     #[test]
     fn what_is_in_the_way_is_said() {
-        let well = Vitals {
-            agents: 1,
-            unsent_bytes: 0,
-            requests: Load::default(),
-            store_is_healthy: true,
-            store_has_room: true,
-            store_waiting: 0,
-            log_waiting: 0,
-            log_lost: 0,
-        };
+        let well = Vitals { store_is_healthy: true, store_has_room: true, ..Vitals::default() };
         let ill = Vitals { store_is_healthy: false, ..well.clone() };
         let full = Vitals { store_has_room: false, ..well.clone() };
         let check = |stopping, has_place, vitals: &Vitals, expected: Option<&str>| {

@@ -22,7 +22,7 @@ use super::outbox::OutboxHandle;
 use crate::llm::Load;
 
 /// How everything stands that turns go through, for operators.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Vitals {
     /// Agents' tasks that are alive.
     pub agents: usize,

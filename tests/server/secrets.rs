@@ -132,7 +132,17 @@ async fn metrics(address: &str) -> String {
     socket.write_all(request.as_bytes()).await.unwrap();
     let mut text = String::new();
     socket.read_to_string(&mut text).await.unwrap();
-    assert!(text.contains("dramatis_turns_total"), "{text}");
+    for line in [
+        "dramatis_turns_total{outcome=\"finished\"} 2\n",
+        "dramatis_turns_total{outcome=\"interrupted\"} 7\n",
+        "dramatis_interruptions_total{cause=\"provider_error\"} 7\n",
+        "dramatis_provider_errors_total{provider=\"default\",kind=\"auth\"} 1\n",
+        "dramatis_provider_errors_total{provider=\"default\",kind=\"provider\"} 6\n",
+        "dramatis_first_speech_seconds_count 2\n",
+        "dramatis_turn_duration_seconds_count 9\n",
+    ] {
+        assert!(text.contains(line), "{line} is not in\n{text}");
+    }
     text
 }
 
