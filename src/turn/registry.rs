@@ -9,15 +9,17 @@ mod session;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use dramatis_protocol::{ErrorMessage, Id};
+use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
 pub use arrival::{Attached, SessionPlan};
 pub use session::Attachment;
 use session::Session;
 
-use super::agent::Services;
+use super::agent::{Connected, Services};
 use super::outbox::OutboxHandle;
 use crate::llm::Load;
 
@@ -41,6 +43,9 @@ pub struct Vitals {
     /// Entries of the turn log that were given up.
     pub log_lost: u64,
 }
+
+/// How long agents may take to their end when the server goes down.
+const LAST_WRITES: Duration = Duration::from_secs(10);
 
 /// All play sessions of the server.
 #[derive(Clone)]
@@ -110,14 +115,17 @@ impl Registry {
         }
     }
 
-    /// Waits until every task has come to its end; connections must have been detached before.
+    /// Waits until every task has come to its end, but not for ever; connections should have been
+    /// detached before.
     pub async fn close(&self) {
         let sessions: Vec<_> = self.shared.sessions().drain().map(|(_, session)| session).collect();
         for session in sessions {
             session.let_go();
         }
         self.shared.tasks.close();
-        self.shared.tasks.wait().await;
+        if timeout(LAST_WRITES, self.shared.tasks.wait()).await.is_err() {
+            tracing::warn!(left = self.shared.tasks.len(), "agents did not end in time");
+        }
     }
 }
 
@@ -125,6 +133,17 @@ impl Shared {
     /// The map is whole between any two statements, so a panic elsewhere leaves nothing broken.
     fn sessions(&self) -> MutexGuard<'_, HashMap<Id, Arc<Session>>> {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Forgets a session without a name when its connection ends; `false` if it goes on.
+    fn end_if_last(&self, session: &Session, connected: &Connected) -> bool {
+        // Connections come to a session under this lock, so none comes in between.
+        let mut sessions = self.sessions();
+        let ends = session.ends_with(connected);
+        if ends {
+            sessions.remove(session.id());
+        }
+        ends
     }
 
     /// Forgets a session that has neither a connection nor an agent.

@@ -9,6 +9,7 @@ use futures::StreamExt;
 use futures::stream::SplitStream;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
 
 use super::incoming::{Reader, read_all};
 use super::writing::write_all;
@@ -82,11 +83,21 @@ async fn converse(
 ) {
     let outbox = reader.outbox().clone();
     tokio::pin!(writing);
-    let stopping = tokio::select! {
-        () = read_all(reader, stream) => false,
-        () = &mut writing => false,
-        () = doors.stopping.cancelled() => true,
+    let over = CancellationToken::new();
+    let mut stopping = false;
+    let ending = async {
+        tokio::select! {
+            () = &mut writing => {}
+            () = doors.stopping.cancelled() => stopping = true,
+        }
+        over.cancel();
+        // Reading stops now, when the message in hand has been dealt with.
+        std::future::pending::<()>().await;
     };
+    tokio::select! {
+        () = read_all(reader, stream, over.clone()) => {}
+        () = ending => {}
+    }
     if let Some(attachment) = reader.take_attachment() {
         attachment.detach(stopping).await;
     }

@@ -14,6 +14,7 @@ use futures::StreamExt;
 use futures::stream::SplitStream;
 use tokio::time::{Instant, timeout_at};
 use tokio_tungstenite::tungstenite;
+use tokio_util::sync::CancellationToken;
 
 use super::pace::Pace;
 use crate::server::Doors;
@@ -35,10 +36,20 @@ pub(super) struct Reader<'a> {
 /// The connection is over, for a reason that its queue's close frame tells.
 struct Over;
 
-/// Reads until the client leaves, stays silent for too long, or has to be refused.
-pub(super) async fn read_all(reader: &mut Reader<'_>, stream: &mut SplitStream<WebSocket>) {
+/// Reads until it is over, the client leaves, stays silent for too long, or has to be refused.
+pub(super) async fn read_all(
+    reader: &mut Reader<'_>,
+    stream: &mut SplitStream<WebSocket>,
+    over: CancellationToken,
+) {
     loop {
-        let outcome = match timeout_at(reader.deadline(), stream.next()).await {
+        // Only here does it stop, so a message in hand is dealt with to its end.
+        let next = tokio::select! {
+            biased;
+            () = over.cancelled() => return,
+            next = timeout_at(reader.deadline(), stream.next()) => next,
+        };
+        let outcome = match next {
             Ok(Some(Ok(Message::Text(text)))) => reader.on_text(&text).await,
             Ok(Some(Ok(Message::Binary(bytes)))) => reader.on_binary(&bytes).await,
             Ok(Some(Ok(Message::Ping(_) | Message::Pong(_)))) => Ok(()),
@@ -55,7 +66,7 @@ pub(super) async fn read_all(reader: &mut Reader<'_>, stream: &mut SplitStream<W
         };
         if let Err(Over) = outcome {
             // The writing half ends the connection once everything is sent.
-            std::future::pending::<()>().await;
+            return over.cancelled().await;
         }
     }
 }

@@ -73,7 +73,7 @@ pub enum ToAgent {
     /// The session's connection is gone.
     Disconnect {
         /// Which connection.
-        epoch: u64,
+        connected: Connected,
         /// The server goes down: the connection still takes what waits.
         shutdown: bool,
         /// Dropped when the agent is done with it.

@@ -7,10 +7,13 @@
 
 mod inbox;
 mod logging;
+mod look_up;
 mod memory;
 mod messages;
 mod metrics;
+mod results;
 mod running;
+mod states;
 mod turns;
 mod writes;
 
@@ -27,6 +30,7 @@ use tokio::time::sleep_until;
 pub use inbox::{AgentMessage, Connected, Delivery, ToAgent};
 use memory::Memory;
 pub use memory::TURNS_IN_MEMORY;
+use look_up::{LookUp, next_found};
 use running::{Running, next_step};
 use writes::{Promise, Writes};
 
@@ -77,6 +81,7 @@ pub struct Agent {
     state: State,
     memory: Memory,
     running: Option<Running>,
+    look_up: Option<LookUp>,
     writes: Writes,
     vocabulary: Option<(Vec<TagDefinition>, Arc<Vocabulary>)>,
     last_activity: Millis,
@@ -102,6 +107,7 @@ impl Agent {
             state,
             memory: Memory::new(stored.history, stored.turn_count),
             running: None,
+            look_up: None,
             writes,
             vocabulary: None,
             last_activity,
@@ -135,9 +141,14 @@ impl Agent {
             let wake = self.services.clock.instant(self.wake_at());
             tokio::select! {
                 biased;
-                next = inbox.recv(), if self.writes.have_room() => match next {
-                    Some(next) => self.receive(next).await,
-                    None => return Rest::LetGo,
+                found = next_found(self.look_up.as_mut()) => self.on_found(found),
+                next = inbox.recv(), if self.listens() => match next {
+                    Some(next) => self.receive(next),
+                    None => {
+                        // Whoever lets go has told it to leave before; a turn must end all the same.
+                        self.leave(true);
+                        return Rest::LetGo;
+                    }
                 },
                 done = self.writes.next_done(), if !self.writes.are_done() => {
                     self.acknowledge(done);
@@ -153,37 +164,42 @@ impl Agent {
         }
     }
 
-    async fn receive(&mut self, next: ToAgent) {
+    /// Whether it takes messages: not while one waits for a look-up, or too many writes wait.
+    fn listens(&self) -> bool {
+        self.look_up.is_none() && self.writes.have_room()
+    }
+
+    fn receive(&mut self, next: ToAgent) {
         self.last_activity = self.now();
         match next {
             ToAgent::Connect { connected, done } => {
                 if self.epoch().is_none_or(|epoch| epoch < connected.epoch) {
-                    self.leave(false, true);
+                    self.leave(false);
                     self.connection = Some(connected);
                 }
                 drop(done);
             }
-            ToAgent::Disconnect { epoch, shutdown, done } => {
-                if self.epoch() == Some(epoch) {
-                    self.leave(shutdown, shutdown);
+            ToAgent::Disconnect { connected, shutdown, done } => {
+                if self.epoch() == Some(connected.epoch) {
+                    self.leave(shutdown);
                     self.connection = None;
+                }
+                if !shutdown {
+                    self.settle_turns(&connected.outbox);
                 }
                 drop(done);
             }
             ToAgent::Message(delivery) => {
                 if self.epoch() == Some(delivery.epoch) {
-                    self.on_message(delivery).await;
+                    self.on_delivery(delivery);
                 }
             }
         }
     }
 
-    /// The connection is gone, or is about to be (`still_reading`: it takes what waits).
-    fn leave(&mut self, shutdown: bool, still_reading: bool) {
+    /// The connection is another's from now on, or nobody's.
+    fn leave(&mut self, shutdown: bool) {
         self.tell(Input::Leave { shutdown });
-        if !still_reading {
-            self.settle_turns();
-        }
     }
 
     /// Tells the rules and carries out what follows.

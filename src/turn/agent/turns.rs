@@ -7,6 +7,7 @@ use futures::FutureExt;
 
 use super::super::active_stream::{ActiveStreamController, StreamPlan};
 use super::super::ledger::Ledger;
+use super::super::outbox::OutboxHandle;
 use super::super::state::{Ending, Input, Start};
 use super::running::{Running, next_step};
 use super::{Agent, Connected, metrics};
@@ -206,12 +207,11 @@ impl Agent {
         self.log_record(record);
     }
 
-    /// The connection broke: what of the last turns had not reached the game was never said.
-    pub(super) fn settle_turns(&mut self) {
-        let Some(Connected { outbox, .. }) = &self.connection else { return };
-        for turn in self.memory.turns_mut().rev() {
-            // Frames are taken in order: before a turn that was sent whole, all were.
-            let Some(delivered) = outbox.with(|outbox| outbox.settle(&turn.turn_id)) else { break };
+    /// A connection broke: what had not been taken from its queue was never said.
+    pub(super) fn settle_turns(&mut self, outbox: &OutboxHandle) {
+        for turn in self.memory.turns_mut().filter(|turn| turn.result.is_none()) {
+            let delivered = outbox.with(|outbox| outbox.settle(&turn.turn_id));
+            let Some(delivered) = delivered else { continue };
             let mut ledger = Ledger::from_tags(std::mem::take(&mut turn.tags));
             ledger.cut(&delivered);
             turn.tags = ledger.into_tags();

@@ -21,6 +21,8 @@ pub struct Promise {
     pub in_reply_to: Id,
     /// The turn that it is about.
     pub turn_id: Id,
+    /// The connection that the message came over: a later one knows nothing of it.
+    pub epoch: u64,
 }
 
 /// What became of a write.

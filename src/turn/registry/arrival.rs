@@ -49,14 +49,18 @@ pub(super) async fn attach(
     if let Some(original) = &plan.fork_of {
         fork(shared, original, &id).await?;
     }
-    shared.services.store.open_session(&id, named).await.map_err(|error| broken(&id, &error))?;
     let (session, connected, before) = {
         let mut sessions = shared.sessions();
-        let new = || Arc::new(Session::new(id.clone(), named));
+        let new = || Arc::new(Session::new(id.clone()));
         let session = Arc::clone(sessions.entry(id.clone()).or_insert_with(new));
-        let (connected, before) = session.connect(outbox);
+        let (connected, before) = session.connect(outbox, named);
         (session, connected, before)
     };
+    let mut complaints = Vec::new();
+    // After `connect`: an older connection of the same session can't end it any more.
+    if let Err(error) = shared.services.store.open_session(&id, named).await {
+        complaints.push(broken(&id, &error));
+    }
     let handed_over = session.hand_over(&connected).await;
     if let Some(before) = before {
         // The older connection hears of its turns' ends first; the newer needn't wait for that.
@@ -65,7 +69,7 @@ pub(super) async fn attach(
             dismiss(&before);
         });
     }
-    let complaints = resume(shared, &session, &plan.resume_after).await;
+    complaints.extend(resume(shared, &session, &connected, &plan.resume_after).await);
     let attachment = Attachment::new(session, Arc::clone(shared), connected);
     Ok(Attached { attachment, complaints })
 }
@@ -99,11 +103,14 @@ async fn fork(shared: &Shared, original: &Id, copy: &Id) -> Result<(), ErrorMess
 async fn resume(
     shared: &Shared,
     session: &Session,
+    connected: &Connected,
     resume_after: &BTreeMap<Id, Id>,
 ) -> Vec<ErrorMessage> {
     let mut complaints = Vec::new();
     for (agent, turn) in resume_after {
-        session.put_to_sleep(agent).await;
+        if !session.put_to_sleep(agent, connected).await {
+            break;
+        }
         let mut error = match shared.services.store.resume_after(session.id(), agent, turn).await {
             Ok(true) => continue,
             Ok(false) => {
@@ -122,6 +129,6 @@ async fn resume(
 
 fn broken(session: &Id, error: &StoreError) -> ErrorMessage {
     tracing::error!(%session, %error, "a play session could not be opened");
-    let message = "the play session could not be opened in the store: try again later";
+    let message = "the store can't be used (see the server's log): nothing that happens now is kept";
     ErrorMessage::new(ErrorCode::Internal, message)
 }

@@ -20,7 +20,6 @@ const INBOX: usize = 64;
 /// A play session that is in memory.
 pub(super) struct Session {
     id: Id,
-    named: bool,
     inner: Mutex<Inner>,
 }
 
@@ -29,6 +28,8 @@ struct Inner {
     agents: HashMap<Id, Awake>,
     connected: Option<Connected>,
     epoch: u64,
+    /// Whether a game has asked for it by its name: then it outlives its connection.
+    named: bool,
 }
 
 /// An agent that has a task.
@@ -38,8 +39,8 @@ struct Awake {
 }
 
 impl Session {
-    pub fn new(id: Id, named: bool) -> Self {
-        Self { id, named, inner: Mutex::default() }
+    pub fn new(id: Id) -> Self {
+        Self { id, inner: Mutex::default() }
     }
 
     pub const fn id(&self) -> &Id {
@@ -66,9 +67,11 @@ impl Session {
         self.inner().agents.clear();
     }
 
-    /// Makes a connection the session's; the one before comes back.
-    pub fn connect(&self, outbox: OutboxHandle) -> (Connected, Option<Connected>) {
+    /// Makes a connection the session's; the one before comes back. `named`: it asks for the session
+    /// by its name.
+    pub fn connect(&self, outbox: OutboxHandle, named: bool) -> (Connected, Option<Connected>) {
         let mut inner = self.inner();
+        inner.named |= named;
         inner.epoch = inner.epoch.saturating_add(1);
         let connected = Connected { outbox, epoch: inner.epoch };
         let before = inner.connected.replace(connected.clone());
@@ -91,13 +94,31 @@ impl Session {
     }
 
     /// Ends an agent's task, if it has one, once it has read its inbox and stored what it knows.
-    pub async fn put_to_sleep(&self, agent_id: &Id) {
-        let awake = self.inner().agents.remove(agent_id);
+    /// `false`: the connection is not the session's any more, and nothing was done.
+    pub async fn put_to_sleep(&self, agent_id: &Id, connected: &Connected) -> bool {
+        let awake = {
+            let mut inner = self.inner();
+            if inner.epoch != connected.epoch {
+                return false;
+            }
+            inner.agents.remove(agent_id)
+        };
         if let Some(Awake { inbox, task }) = awake {
             drop(inbox);
             // A task that panicked has ended as well.
             let _ = task.await;
         }
+        true
+    }
+
+    /// Whether it ends with this connection; if so, its agents are let go.
+    pub fn ends_with(&self, connected: &Connected) -> bool {
+        let mut inner = self.inner();
+        let ends = inner.epoch == connected.epoch && !inner.named;
+        if ends {
+            inner.agents.clear();
+        }
+        ends
     }
 
     fn inboxes(&self) -> Vec<mpsc::Sender<ToAgent>> {
@@ -184,35 +205,28 @@ impl Attachment {
     /// The connection is gone, or the server goes down (`shutdown`). Returns when every agent has
     /// dealt with it.
     pub async fn detach(self, shutdown: bool) {
-        let epoch = self.connected.epoch;
         let (done, mut all_done) = mpsc::channel(1);
         {
             let mut inner = self.session.inner();
-            if inner.epoch == epoch {
+            if inner.epoch == self.connected.epoch {
                 inner.connected = None;
             }
         }
         let agents = self.session.inboxes();
         for agent in &agents {
-            let done = done.clone();
-            let _ = agent.send(ToAgent::Disconnect { epoch, shutdown, done }).await;
+            let (connected, done) = (self.connected.clone(), done.clone());
+            let _ = agent.send(ToAgent::Disconnect { connected, shutdown, done }).await;
         }
         drop((agents, done));
         let _ = all_done.recv().await;
-        self.shared.services.log.end_of_session(&self.session.id);
-        if self.session.named {
-            self.shared.forget_if_empty(&self.session.id);
+        let id = &self.session.id;
+        self.shared.services.log.end_of_session(id);
+        if self.shared.end_if_last(&self.session, &self.connected) {
+            if let Err(error) = self.shared.services.store.drop_session(id).await {
+                tracing::warn!(session = %id, %error, "a play session stays in the store");
+            }
         } else {
-            self.end_anonymous().await;
-        }
-    }
-
-    /// A session without a name ends with its connection.
-    async fn end_anonymous(&self) {
-        self.session.let_go();
-        self.shared.sessions().remove(&self.session.id);
-        if let Err(error) = self.shared.services.store.drop_session(&self.session.id).await {
-            tracing::warn!(session = %self.session.id, %error, "a play session stays in the store");
+            self.shared.forget_if_empty(id);
         }
     }
 
@@ -240,7 +254,10 @@ impl Attachment {
             ErrorMessage::new(ErrorCode::Internal, message)
         })?;
         let mut inner = self.session.inner();
-        if inner.agents.get(agent_id).is_some_and(|awake| !awake.inbox.is_closed()) {
+        // Another connection may have taken the session over meanwhile, and back to an older save.
+        let is_current = inner.epoch == self.connected.epoch;
+        let is_awake = inner.agents.get(agent_id).is_some_and(|awake| !awake.inbox.is_closed());
+        if is_awake || !is_current {
             return Ok(());
         }
         let agent = Agent::new(id.clone(), agent_id.clone(), services, stored);
@@ -264,7 +281,10 @@ async fn live(
         // Messages are put in under the same lock, so none can slip in between.
         let mut inner = session.inner();
         if inbox.is_empty() {
-            inner.agents.remove(agent.id());
+            let mine = tokio::task::try_id();
+            if inner.agents.get(agent.id()).map(|awake| awake.task.id()) == mine {
+                inner.agents.remove(agent.id());
+            }
             inbox.close();
             break;
         }

@@ -222,7 +222,10 @@ impl State {
 
     /// Takes an input at a time and tells what follows.
     pub fn handle(&mut self, now: Millis, input: Input) -> Vec<Effect> {
-        self.pass_time(now);
+        // A turn that ended, or finished the tag that held it, did so before its time was up.
+        if !matches!(input, Input::Ended(_) | Input::Hold(_)) {
+            self.pass_time(now);
+        }
         match input {
             Input::Event(event) => self.on_event(now, event),
             Input::Snapshot { request_id, state } => self.on_snapshot(request_id, state),

@@ -29,6 +29,9 @@ impl State {
     }
 
     pub(super) fn on_event(&mut self, now: Millis, event: Event) {
+        if let Some(state) = &event.state {
+            self.last_state = Some(Arc::clone(state));
+        }
         if self.knows(&event.id) {
             self.drop_event(event.id, DropReason::Duplicate);
             return;
@@ -198,7 +201,7 @@ impl State {
         let asking = Asking { request_id: request_id.clone(), events, follow_up, since: now };
         self.phase = Phase::Asking(asking);
         match fresh {
-            Some(state) => self.start_with_own_state(state),
+            Some(state) => self.start_prepared(state, false),
             None => self.effects.push(Effect::AskState { request_id, event_id }),
         }
     }
@@ -208,11 +211,6 @@ impl State {
         let newest = events.iter().max_by_key(|event| event.order)?;
         let age = now.saturating_sub(newest.arrived);
         newest.state.clone().filter(|_| age < self.rules.state_timeout)
-    }
-
-    fn start_with_own_state(&mut self, state: Arc<AgentState>) {
-        self.last_state = Some(Arc::clone(&state));
-        self.start_prepared(state, false);
     }
 
     fn join_preparation(&mut self, event: Event) {
@@ -229,7 +227,7 @@ impl State {
         });
         self.drop_overloaded(victim);
         if let (true, Some(state)) = (is_in, joined) {
-            self.start_with_own_state(state);
+            self.start_prepared(state, false);
         }
     }
 
