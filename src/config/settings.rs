@@ -149,7 +149,7 @@ impl Settings {
             max_requests: read.count("DRAMATIS_MAX_REQUESTS", most.clone())?,
             max_requests_per_provider: read.count("DRAMATIS_MAX_REQUESTS_PER_PROVIDER", most)?,
             max_queued_requests: read.count("DRAMATIS_MAX_QUEUED_REQUESTS", 0..=1_000_000)?,
-            max_waiting: read.count("DRAMATIS_MAX_WAITING", 1..=1_000)?,
+            max_waiting: read.count("DRAMATIS_MAX_WAITING", 1..=64)?,
             max_message_bytes: read
                 .count("DRAMATIS_MAX_MESSAGE_BYTES", 1_024..=64 * 1024 * 1024)?,
             llm: read.llm()?,

@@ -1,9 +1,12 @@
 //! Where settings come from.
 
 use std::collections::HashMap;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use serde::Deserialize;
+
+use super::SETTINGS;
 
 use super::folders::user_data;
 
@@ -67,11 +70,15 @@ impl Sources {
     /// What a setting is set to.
     #[must_use]
     pub fn look_up(&self, name: &str) -> Option<String> {
-        let flag = self.flags.get(name).cloned();
-        let of = |file: &HashMap<String, String>| {
-            file.get(name).filter(|value| !value.is_empty()).cloned()
+        let also = SETTINGS.iter().find(|setting| setting.name == name);
+        let also = also.map_or(&[] as &[&str], |setting| setting.also);
+        let names = || std::iter::once(name).chain(also.iter().copied());
+        // Source by source, so that another name in the environment counts before a file.
+        let of = |source: &HashMap<String, String>| {
+            names().filter_map(|name| source.get(name)).find(|value| !value.is_empty()).cloned()
         };
-        flag.or_else(|| environment(name))
+        let flag = self.flags.get(name).cloned();
+        flag.or_else(|| names().find_map(environment))
             .or_else(|| of(&self.env_file))
             .or_else(|| of(&self.config_file))
             .or_else(|| of(&self.instead_of_defaults))
@@ -92,7 +99,11 @@ fn read_env_file(path: &Path) -> Result<HashMap<String, String>, SourcesError> {
 }
 
 fn read_config_file(path: &Path) -> Result<HashMap<String, String>, SourcesError> {
-    let Ok(text) = std::fs::read_to_string(path) else { return Ok(HashMap::new()) };
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(HashMap::new()),
+        Err(error) => return Err(fault(path, &error)),
+    };
     let options = serde_saphyr::options! { strict_booleans: true };
     let file: ConfigFile =
         serde_saphyr::from_str_with_options(&text, options).map_err(|error| fault(path, &error))?;

@@ -42,7 +42,7 @@ fn a_wrong_value_is_refused_by_name() {
     check("DRAMATIS_PORT", "70000", "a number from 0 to 65535");
     check("DRAMATIS_HOST", "localhost", "an IP address");
     check("DRAMATIS_STATE_TIMEOUT_MS", "0", "a number from 1 to");
-    check("DRAMATIS_MAX_WAITING", "-1", "a number from 1 to 1000");
+    check("DRAMATIS_MAX_WAITING", "-1", "a number from 1 to 64");
     check("DRAMATIS_MAX_MESSAGE_BYTES", "10", "a number from 1024 to");
     check("DRAMATIS_MAX_EVENTS_PER_SECOND", "-1", "a number");
     check("DRAMATIS_ORIGINS", "https://a.example, my.example", "an origin such as");
@@ -81,6 +81,12 @@ fn files_are_read_and_a_flag_wins() {
     assert_eq!(sources.look_up("LLM_MODEL").as_deref(), Some("of-env-file"));
     assert_eq!(sources.look_up("OPENAI_API_BASE").as_deref(), Some("http://127.0.0.1:9/v1"));
 
+    std::fs::write(folder.path().join(".env"), "MODEL_NAME=of-env-file-too\n").unwrap();
+    let sources = Sources::of_folder(folder.path(), HashMap::new()).unwrap();
+    assert_eq!(sources.look_up("LLM_MODEL").as_deref(), Some("of-env-file-too"));
+
+    std::fs::write(folder.path().join("config.yaml"), [0xff, 0xfe]).unwrap();
+    assert!(Sources::of_folder(folder.path(), HashMap::new()).is_err());
     std::fs::write(folder.path().join("config.yaml"), "default_model: [\n").unwrap();
     let error = Sources::of_folder(folder.path(), HashMap::new()).unwrap_err();
     assert!(error.to_string().contains("config.yaml"), "{error}");

@@ -51,9 +51,13 @@ impl Access {
     fn presented(&self, headers: &HeaderMap, query: &HashMap<String, String>) -> Option<bool> {
         let token = self.token.as_ref()?;
         let header = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let bearer = header.map(|value| value.strip_prefix("Bearer ").unwrap_or(value).trim());
-        let presented = bearer.or_else(|| query.get("token").map(String::as_str))?;
-        Some(token.matches(presented))
+        let bearer = header.map(|value| match value.split_once(' ') {
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("bearer") => rest.trim(),
+            _ => value.trim(),
+        });
+        let mut presented = bearer.into_iter().chain(query.get("token").map(String::as_str));
+        let first = presented.next()?;
+        Some(token.matches(first) || presented.any(|other| token.matches(other)))
     }
 }
 

@@ -179,6 +179,33 @@ async fn history_goes_on_over_a_reconnect_and_a_save_game_takes_it_back() {
 }
 
 #[tokio::test]
+async fn a_session_that_is_asked_for_by_the_name_from_its_welcome_outlives_the_first_connection() {
+    let stage = Plan::saying("<speech>Hm.</speech>").begin().await;
+    let mut first = stage.game().await;
+    first.send(&json!({"type": "hello"})).await;
+    let name = first.until("welcome").await["session_id"].clone();
+    first.event("ada", "e1").await;
+    let turn_id = first.turn().await[0]["turn_id"].clone();
+
+    let mut second = stage.game().await;
+    second.send(&json!({"type": "hello", "session_id": name})).await;
+    second.until("welcome").await;
+    assert_eq!(first.until("closed").await["code"], 4009);
+    drop(first);
+    for message_id in ["m1", "m2"] {
+        second
+            .send(&json!({
+                "type": "agent_turn_result", "agent_id": "ada", "turn_id": turn_id,
+                "message_id": message_id, "content": "Hm.",
+            }))
+            .await;
+        assert_eq!(second.until("stored").await["in_reply_to"], message_id);
+        second.event("ada", message_id).await;
+        second.until("agent_turn_finished").await;
+    }
+}
+
+#[tokio::test]
 async fn a_state_may_ask_to_see_more_turns_than_are_in_memory() {
     let stage = Plan::scripted("rules:\n  - reply: '<speech>Hm.</speech>'\n").begin().await;
     let mut game = stage.game().await;

@@ -17,8 +17,8 @@ use dramatis::turn::state::Rules;
 use dramatis::turn_log::TurnLog;
 use dramatis_protocol::{
     AgentState, AgentStateSnapshot, AgentTurnResult, CancelTurn, ClientMessage, ErrorCode, Id,
-    InteractionEvent, Interrupt, NotificationEvent, Outcome, ServerMessage, TagOutcome, ToolResult,
-    ToolResults, read,
+    InteractionEvent, Interrupt, NotificationEvent, Outcome, PromptPart, ServerMessage, TagOutcome,
+    ToolResult, ToolResults, read,
 };
 use proptest::prelude::*;
 use serde_json::json;
@@ -170,7 +170,7 @@ fn agent_name(agent: usize) -> Id {
     format!("agent{agent}").into()
 }
 
-fn state(agent: usize) -> AgentState {
+fn state(agent: usize, moment: u64) -> AgentState {
     let tags = json!([
         {"name": "speech", "kind": "speech"},
         {"name": "action", "attributes": [{"name": "name"}]},
@@ -185,6 +185,7 @@ fn state(agent: usize) -> AgentState {
         tools: serde_json::from_value(json!([{"name": "look", "parameters": {"type": "object"}}]))
             .unwrap(),
         model: Some("scripted/puppet".to_owned()),
+        prompt_parts: vec![PromptPart { title: "Hour".to_owned(), text: moment.to_string() }],
         ..AgentState::default()
     }
 }
@@ -322,7 +323,7 @@ impl Play {
             text: Some("Well?".to_owned()),
             actor: None,
             data: None,
-            state: own_state.then(|| state(agent)),
+            state: own_state.then(|| state(agent, self.events)),
             priority,
             interrupt,
         };
@@ -345,7 +346,8 @@ impl Play {
         let question = self.questions.get(&*agent_name(agent)).cloned();
         let request_id = if answers { question } else { Some("no-such-question".into()) };
         let agent_id = agent_name(agent);
-        let snapshot = AgentStateSnapshot { request_id, agent_id, state: state(agent) };
+        let snapshot =
+            AgentStateSnapshot { request_id, agent_id, state: state(agent, self.events) };
         self.deliver(agent, AgentMessage::Snapshot(Box::new(snapshot)), None).await;
     }
 
@@ -487,6 +489,8 @@ impl Play {
                 self.questions.insert(question.agent_id.to_string(), question.request_id);
             }
             ServerMessage::Stored(stored) => {
+                let promised = self.promised.contains(&*stored.in_reply_to);
+                must!(promised, "{} was stored for another connection", stored.in_reply_to);
                 let new = self.stored.insert(stored.in_reply_to.to_string());
                 must!(new, "{} stored twice", stored.in_reply_to);
             }
@@ -581,7 +585,10 @@ impl Play {
         self.lost.extend(generated.filter(|word| !self.checker.words.contains(word)));
         self.sent.clear();
         self.promised.clear();
+        self.stored.clear();
         self.questions.clear();
+        // Each connection numbers its messages from one again.
+        self.results = 0;
     }
 
     async fn attach(&self, session: &str, outbox: OutboxHandle) -> Attachment {
@@ -616,7 +623,7 @@ fn the_states_of_this_test_are_valid() {
     let message = ClientMessage::AgentStateSnapshot(AgentStateSnapshot {
         request_id: None,
         agent_id: "a".into(),
-        state: state(0),
+        state: state(0, 0),
     });
     let read = read::read(&serde_json::to_string(&message).unwrap()).unwrap();
     assert_eq!(read.message, message);

@@ -108,10 +108,10 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
     let url = format!("ws://{address}/ws");
     let evening = async {
         let played = tokio::select! {
-            played = play(&url, &options) => played.map(|_| ()),
-            () = serve::stop_signal() => Ok(()),
+            played = play(&url, &options) => played.map(|_| true),
+            () = serve::stop_signal() => Ok(false),
         };
-        if played.is_ok() && !args.once {
+        if !args.once && matches!(played, Ok(true)) {
             print!("{}", connect_help(&address.to_string()));
             serve::stop_signal().await;
         }

@@ -3,6 +3,7 @@
 use std::collections::{HashSet, VecDeque};
 
 use dramatis_protocol::limits::MAX_ID_BYTES;
+use serde::de::IgnoredAny;
 
 use crate::record::{ToolCallPiece, ToolSpec};
 
@@ -19,6 +20,11 @@ pub(super) struct Call {
 }
 
 impl Call {
+    /// Whether its arguments are a JSON value already; without any, more may still come.
+    fn is_whole(&self) -> bool {
+        serde_json::from_str::<IgnoredAny>(&self.arguments).is_ok()
+    }
+
     /// The arguments' JSON; models leave it out for a tool without parameters.
     pub fn arguments_text(&self) -> &str {
         if self.arguments.trim().is_empty() { "{}" } else { &self.arguments }
@@ -44,10 +50,12 @@ impl NativeCalls {
         }
     }
 
-    /// A piece; one of another index completes the calls before it.
+    /// A piece; one of a new index completes the calls before it whose arguments are whole.
     pub fn take(&mut self, piece: &ToolCallPiece) {
         if self.open.iter().all(|call| call.index != piece.index) {
-            self.end_of_reply();
+            let (whole, open) = self.open.drain(..).partition(Call::is_whole);
+            self.open = open;
+            self.finish(whole);
             self.open.push(Call { index: piece.index, ..Call::default() });
         }
         let Some(call) = self.open.iter_mut().find(|call| call.index == piece.index) else {
@@ -64,9 +72,15 @@ impl NativeCalls {
         }
     }
 
-    /// No more pieces: every call is whole. One of a tool that was not offered is bad.
+    /// No more pieces: every call is as whole as it will be.
     pub fn end_of_reply(&mut self) {
-        for mut call in self.open.drain(..) {
+        let calls = std::mem::take(&mut self.open);
+        self.finish(calls);
+    }
+
+    /// A call of a tool that was not offered is bad.
+    fn finish(&mut self, calls: Vec<Call>) {
+        for mut call in calls {
             if !self.offered.contains(&call.name) {
                 self.bad = self.bad.saturating_add(1);
                 continue;

@@ -155,6 +155,18 @@ fn a_native_call_waits_for_open_tags_and_shares_their_numbers() {
 }
 
 #[test]
+fn calls_whose_pieces_come_mixed_are_put_together() {
+    let mut stage = Stage::new(false);
+    stage.call(0, "c1", "look", "");
+    stage.call(1, "c2", "look", "{\"at\":");
+    stage.call(0, "", "", "{\"at\":1}");
+    stage.call(1, "", "", "2}");
+    let (shown, warnings) = stage.finish();
+    let both = "<0:look at=1 (c1 {\"at\":1})></0><1:look at=2 (c2 {\"at\":2})></1>";
+    assert_eq!((shown.as_str(), warnings), (both, Warnings::new()));
+}
+
+#[test]
 fn calls_that_cannot_be_are_counted_and_not_shown() {
     let check = |name: &str, arguments: &str| {
         let mut stage = Stage::new(false);

@@ -72,7 +72,8 @@ impl Agent {
         let agent = self.agent_id.clone();
         if let Some(turn_id) = turn_id.filter(|turn_id| self.memory.turn(turn_id).is_none()) {
             let turn_id = turn_id.clone();
-            let find = async move { Found::Turn(store.find_turn(&session, &agent, &turn_id).await) };
+            let find =
+                async move { Found::Turn(store.find_turn(&session, &agent, &turn_id).await) };
             return Some(find.boxed());
         }
         let wanted = state?.history_turns.and_then(|turns| usize::try_from(turns).ok());

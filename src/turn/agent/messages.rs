@@ -24,7 +24,7 @@ impl Agent {
             AgentMessage::ToolResults(results) => {
                 self.on_tool_results(*results, message_id, found);
             }
-            AgentMessage::Cancel(cancel) => self.on_cancel(cancel, message_id, found),
+            AgentMessage::Cancel(cancel) => self.on_cancel(cancel, message_id.as_ref(), found),
         }
     }
 
@@ -71,14 +71,9 @@ impl Agent {
         self.observe(order, Observation::Notification(occurrence), None);
     }
 
-    fn on_cancel(
-        &mut self,
-        cancel: CancelTurn,
-        message_id: Option<Id>,
-        found: Option<FoundTurn>,
-    ) {
+    fn on_cancel(&mut self, cancel: CancelTurn, message_id: Option<&Id>, found: Option<FoundTurn>) {
         if let Some(turn_id) = &cancel.turn_id
-            && self.known_turn(turn_id, message_id.as_ref(), found).is_none()
+            && self.known_turn(turn_id, message_id, found).is_none()
         {
             return;
         }

@@ -28,9 +28,9 @@ use tokio::sync::mpsc;
 use tokio::time::sleep_until;
 
 pub use inbox::{AgentMessage, Connected, Delivery, ToAgent};
+use look_up::{LookUp, next_found};
 use memory::Memory;
 pub use memory::TURNS_IN_MEMORY;
-use look_up::{LookUp, next_found};
 use running::{Running, next_step};
 use writes::{Promise, Writes};
 

@@ -94,9 +94,9 @@ impl Agent {
         }
         let found = match self.memory.turn(turn_id) {
             Some(turn) => Ok(Some((turn.tags.clone(), turn.end.is_some()))),
-            None => found.unwrap_or(Ok(None)).map(|turn| {
-                turn.map(|turn| (turn.tags, turn.end.is_some()))
-            }),
+            None => found
+                .unwrap_or(Ok(None))
+                .map(|turn| turn.map(|turn| (turn.tags, turn.end.is_some()))),
         };
         let error = match found {
             Ok(Some((tags, has_tags))) => return Some(KnownTurn { tags, has_tags }),

@@ -6,6 +6,7 @@ use dramatis_protocol::{AgentTurnStarted, Id, InterruptReason, Origin, Timings};
 use futures::FutureExt;
 
 use super::super::active_stream::{ActiveStreamController, StreamPlan};
+use super::super::clock::Millis;
 use super::super::ledger::Ledger;
 use super::super::outbox::OutboxHandle;
 use super::super::state::{Ending, Input, Start};
@@ -24,6 +25,7 @@ impl Agent {
     pub(super) fn begin_turn(&mut self, start: Start) {
         // Only a game's message begins a turn, so there is a connection.
         let Some(Connected { outbox, .. }) = self.connection.clone() else { return };
+        let now = self.now();
         let vocabulary = self.learn_vocabulary(&start.state).unwrap_or_else(|error| {
             // Checked when the state came in; what an older server stored may still surprise.
             tracing::warn!(agent = %self.agent_id, %error, "the stored vocabulary can't be used");
@@ -49,7 +51,7 @@ impl Agent {
         self.running = Some(Running {
             agent_id: self.agent_id.clone(),
             origin: turn.origin,
-            timings: self.timings_so_far(&start, &generation),
+            timings: timings_so_far(now, &start, &generation),
             started_at: self.services.clock.wall(),
             start,
             model,
@@ -123,15 +125,6 @@ impl Agent {
             tools: generation.tools().to_vec(),
             stray_text: stray_text.map_or_else(StrayText::default, StrayText::from),
             starts_in_reasoning: false,
-        }
-    }
-
-    fn timings_so_far(&self, start: &Start, generation: &Generation) -> Timings {
-        Timings {
-            queue: Some(start.prepared.saturating_sub(start.arrived)),
-            state_wait: Some(self.now().saturating_sub(start.prepared)),
-            prompt_build: Some(generation.prompt_build_ms()),
-            ..Timings::default()
         }
     }
 
@@ -219,5 +212,15 @@ impl Agent {
             turn.end = Some(end.clone());
             self.writes.turn_ended(turn.turn_id.clone(), turn.tags.clone(), end);
         }
+    }
+}
+
+/// Where the time went before the request was made.
+fn timings_so_far(now: Millis, start: &Start, generation: &Generation) -> Timings {
+    Timings {
+        queue: Some(start.prepared.saturating_sub(start.arrived)),
+        state_wait: start.asked.then(|| now.saturating_sub(start.prepared)),
+        prompt_build: Some(generation.prompt_build_ms()),
+        ..Timings::default()
     }
 }

@@ -129,6 +129,7 @@ async fn resume(
 
 fn broken(session: &Id, error: &StoreError) -> ErrorMessage {
     tracing::error!(%session, %error, "a play session could not be opened");
-    let message = "the store can't be used (see the server's log): nothing that happens now is kept";
+    let message =
+        "the store can't be used (see the server's log): nothing that happens now is kept";
     ErrorMessage::new(ErrorCode::Internal, message)
 }

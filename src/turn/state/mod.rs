@@ -134,6 +134,8 @@ pub struct Start {
     pub arrived: Millis,
     /// When the agent turned to it.
     pub prepared: Millis,
+    /// Whether the game was asked for the state.
+    pub asked: bool,
 }
 
 /// What follows; to be carried out in order.

@@ -27,6 +27,8 @@ pub struct Asking {
     pub follow_up: Option<FollowUp>,
     /// When the agent turned to it.
     pub since: Millis,
+    /// Whether the question was sent: not where an event brought the state along.
+    pub asked: bool,
 }
 
 /// An interruption that waits for an uninterruptible tag.

@@ -198,7 +198,9 @@ impl State {
         };
         let request_id = self.ids.next("state");
         let fresh = self.fresh_state(now, &events);
-        let asking = Asking { request_id: request_id.clone(), events, follow_up, since: now };
+        let asked = fresh.is_none();
+        let asking =
+            Asking { request_id: request_id.clone(), events, follow_up, since: now, asked };
         self.phase = Phase::Asking(asking);
         match fresh {
             Some(state) => self.start_prepared(state, false),
@@ -249,7 +251,7 @@ impl State {
 
     fn start_prepared(&mut self, state: Arc<AgentState>, stale: bool) {
         let Phase::Asking(asking) = std::mem::replace(&mut self.phase, Phase::Idle) else { return };
-        let Asking { events, follow_up, since, .. } = asking;
+        let Asking { events, follow_up, since, asked, .. } = asking;
         let turn_id = self.ids.next("turn");
         let of_events = events.iter().map(|event| event.priority).max().unwrap_or_default();
         let priority = follow_up.as_ref().map_or(of_events, |turn| turn.priority);
@@ -281,6 +283,7 @@ impl State {
             stale,
             arrived,
             prepared: since,
+            asked,
         })));
     }
 

@@ -322,6 +322,28 @@ fn a_turn_that_ends_while_it_holds_up_an_interruption_is_whole() {
 }
 
 #[test]
+fn a_turn_that_ends_when_the_hold_is_overdue_is_whole_too() {
+    let mut play = Play::running();
+    play.tell(1, Input::Hold(true));
+    play.event(10, "now", Now, 0);
+    let mut joining = play.new_event(11, "later", Now, 0);
+    joining.state = Some(Arc::default());
+    play.tell(11, Input::Event(joining));
+    assert_eq!(play.finish(2_010, &[]), "start turn-4 for now [now, later]");
+    assert_eq!(play.state.open_turn().map(|turn| &**turn), Some("turn-4"));
+}
+
+#[test]
+fn the_state_of_an_event_that_waits_is_the_last_known_one() {
+    let mut play = Play::running();
+    let mut waiting = play.new_event(1, "waits", Queue, 0);
+    let state = AgentState { name: "newer".into(), ..AgentState::default() };
+    waiting.state = Some(Arc::new(state.clone()));
+    play.tell(1, Input::Event(waiting));
+    assert_eq!(play.state.last_state().map(|known| &**known), Some(&state));
+}
+
+#[test]
 fn cancelling_a_turn_stops_it_alone_and_cancelling_all_stops_everything() {
     let mut play = Play::running();
     play.event(1, "waits", Queue, 0);
