@@ -17,6 +17,7 @@ mod states;
 mod turns;
 mod writes;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -83,6 +84,10 @@ pub struct Agent {
     running: Option<Running>,
     look_up: Option<LookUp>,
     writes: Writes,
+    /// Turns whose beginning could not be written.
+    unknown_turns: HashSet<Id>,
+    /// Whether the last write failed.
+    writes_fail: bool,
     vocabulary: Option<(Vec<TagDefinition>, Arc<Vocabulary>)>,
     last_activity: Millis,
 }
@@ -109,6 +114,8 @@ impl Agent {
             running: None,
             look_up: None,
             writes,
+            unknown_turns: HashSet::new(),
+            writes_fail: false,
             vocabulary: None,
             last_activity,
         }

@@ -43,7 +43,9 @@ impl Agent {
         if let Some(turn) = self.memory.turn_mut(&turn_id) {
             turn.result = Some(result.clone());
         }
-        self.writes.result(turn_id.clone(), result, promise);
+        if !self.write_unknown_turn(&turn_id, promise.clone()) {
+            self.writes.result(turn_id.clone(), result, promise);
+        }
         self.tell(Input::Result { turn_id });
     }
 
@@ -132,25 +134,35 @@ impl Agent {
         Some(Promise { in_reply_to, turn_id: turn_id.clone(), epoch: self.epoch()? })
     }
 
-    /// A write is done: whoever waits for it is told, while its connection is the session's.
+    /// A write is done: whoever waits for it is told, while its connection is the session's. Of
+    /// failures that nobody waits for, the game is told the first.
     pub(super) fn acknowledge(&mut self, done: Done) {
-        if let Err(error) = &done.outcome {
-            tracing::error!(session = %self.session_id, agent = %self.agent_id, %error,
-                "a write failed; the agent goes on from memory");
-        }
         let current = self.epoch();
-        let Some(promise) = done.promise.filter(|promise| Some(promise.epoch) == current) else {
+        let promise = done.promise.filter(|promise| Some(promise.epoch) == current);
+        let Err(error) = done.outcome else {
+            self.writes_fail = false;
+            if let Some(Promise { in_reply_to, turn_id, .. }) = promise {
+                self.send(ServerMessage::Stored(Stored { in_reply_to, turn_id }));
+            }
             return;
         };
-        let Promise { in_reply_to, turn_id, .. } = promise;
-        if done.outcome.is_ok() {
-            self.send(ServerMessage::Stored(Stored { in_reply_to, turn_id }));
-            return;
-        }
-        let message = "this could not be stored (see the server's log): send it again later";
+        tracing::error!(session = %self.session_id, agent = %self.agent_id, %error,
+            "a write failed; the agent goes on from memory");
+        self.unknown_turns.extend(done.made_known);
+        let told = std::mem::replace(&mut self.writes_fail, true);
+        let message = match promise {
+            Some(_) => "this could not be stored (see the server's log): send it again later",
+            None if told => return,
+            None => {
+                "what happens now can't be stored (see the server's log): the agent goes on \
+                     from memory"
+            }
+        };
+        let (in_reply_to, turn_id) =
+            promise.map(|promise| (promise.in_reply_to, promise.turn_id)).unzip();
         self.fail(ErrorMessage {
-            in_reply_to: Some(in_reply_to),
-            turn_id: Some(turn_id),
+            in_reply_to,
+            turn_id,
             ..ErrorMessage::new(ErrorCode::Internal, message)
         });
     }

@@ -11,6 +11,7 @@ use super::super::ledger::Ledger;
 use super::super::outbox::OutboxHandle;
 use super::super::state::{Ending, Input, Start};
 use super::running::{Running, next_step};
+use super::writes::Promise;
 use super::{Agent, Connected, metrics};
 use crate::generation::{Generation, GenerationPlan, Step};
 use crate::llm::{ErrorKind, LlmError};
@@ -59,7 +60,7 @@ impl Agent {
             stream,
         });
         self.memory.push(turn.clone());
-        self.writes.turn_started(turn);
+        self.writes.turn(turn, None);
     }
 
     /// The state's model, or the server's own.
@@ -194,10 +195,24 @@ impl Agent {
             turn.tags.clone_from(&record.tags);
             turn.end = Some(record.end.clone());
         }
-        self.writes.turn_ended(record.turn_id.clone(), record.tags.clone(), record.end.clone());
+        if !self.write_unknown_turn(&record.turn_id, None) {
+            let (tags, end) = (record.tags.clone(), record.end.clone());
+            self.writes.turn_ended(record.turn_id.clone(), tags, end);
+        }
         self.last_activity = self.now();
         metrics::count_turn(&record, self.services.generator.provider_of(&record.model));
         self.log_record(record);
+    }
+
+    /// Writes a turn that the store could not take in when it began, as a whole. `false`: the store
+    /// knows it.
+    pub(super) fn write_unknown_turn(&mut self, turn_id: &Id, promise: Option<Promise>) -> bool {
+        let Some(turn) = self.memory.turn(turn_id).filter(|_| self.unknown_turns.remove(turn_id))
+        else {
+            return false;
+        };
+        self.writes.turn(turn.clone(), promise);
+        true
     }
 
     /// A connection broke: what had not been taken from its queue was never said.

@@ -31,6 +31,8 @@ pub struct Done {
     pub outcome: Result<(), StoreError>,
     /// Who waits for it.
     pub promise: Option<Promise>,
+    /// The turn, where it was the write that makes the turn known to the store.
+    pub made_known: Option<Id>,
 }
 
 /// A write on its way, or nothing but an answer that must not overtake those before it.
@@ -63,10 +65,10 @@ impl Writes {
         self.push((Some(Write::State { session, agent, state }), None));
     }
 
-    /// A turn began.
-    pub fn turn_started(&mut self, turn: PastTurn) {
+    /// A turn, with all that is known of it: when it begins, and again if that could not be written.
+    pub fn turn(&mut self, turn: PastTurn, promise: Option<Promise>) {
         let (session, agent) = self.key();
-        self.push((Some(Write::TurnStarted { session, agent, turn }), None));
+        self.push((Some(Write::TurnStarted { session, agent, turn }), promise));
     }
 
     /// A turn ended.
@@ -107,12 +109,13 @@ impl Writes {
                     None => std::future::pending().await,
                 };
             };
+            let made_known = write.as_ref().and_then(made_known);
             let ticket = tokio::select! {
                 Some(done) = self.under_way.next() => return done,
                 ticket = submit(&self.store, write) => ticket,
             };
             self.backlog.pop_front();
-            self.under_way.push_back(finish(ticket, promise));
+            self.under_way.push_back(finish(ticket, promise, made_known));
         }
     }
 
@@ -123,17 +126,25 @@ impl Writes {
         }
         let (write, promise) = job;
         let Some(write) = write else {
-            self.under_way.push_back(finish(None, promise));
+            self.under_way.push_back(finish(None, promise, None));
             return;
         };
+        let made_known = made_known(&write);
         match self.store.try_submit(write) {
-            Ok(ticket) => self.under_way.push_back(finish(Some(ticket), promise)),
+            Ok(ticket) => self.under_way.push_back(finish(Some(ticket), promise, made_known)),
             Err(write) => self.backlog.push_back((Some(write), promise)),
         }
     }
 
     fn key(&self) -> (Id, Id) {
         (self.session.clone(), self.agent.clone())
+    }
+}
+
+fn made_known(write: &Write) -> Option<Id> {
+    match write {
+        Write::TurnStarted { turn, .. } => Some(turn.turn_id.clone()),
+        _ => None,
     }
 }
 
@@ -144,13 +155,17 @@ async fn submit(store: &Store, write: Option<Write>) -> Option<Ticket> {
     }
 }
 
-fn finish(ticket: Option<Ticket>, promise: Option<Promise>) -> BoxFuture<'static, Done> {
+fn finish(
+    ticket: Option<Ticket>,
+    promise: Option<Promise>,
+    made_known: Option<Id>,
+) -> BoxFuture<'static, Done> {
     async move {
         let outcome = match ticket {
             Some(ticket) => ticket.await,
             None => Ok(()),
         };
-        Done { outcome, promise }
+        Done { outcome, promise, made_known }
     }
     .boxed()
 }
