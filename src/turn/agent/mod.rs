@@ -137,8 +137,15 @@ impl Agent {
 
     /// Serves the inbox until the agent is let go or has been idle for long.
     pub async fn run(&mut self, inbox: &mut mpsc::Receiver<ToAgent>) -> Rest {
+        let alarm = sleep_until(self.services.clock.instant(self.wake_at()));
+        tokio::pin!(alarm);
         loop {
+            // The alarm is moved only where something is due before it: moving it costs, and this
+            // is on the way of every delta. Too early, it is set anew when it rings.
             let wake = self.services.clock.instant(self.wake_at());
+            if wake < alarm.deadline() {
+                alarm.as_mut().reset(wake);
+            }
             tokio::select! {
                 biased;
                 found = next_found(self.look_up.as_mut()) => self.on_found(found),
@@ -154,11 +161,12 @@ impl Agent {
                     self.acknowledge(done);
                 }
                 step = next_step(self.running.as_mut()) => self.advance(step),
-                () = sleep_until(wake) => {
+                () = alarm.as_mut() => {
                     if self.is_idle() {
                         return Rest::Idle;
                     }
                     self.tell(Input::Tick);
+                    alarm.as_mut().reset(self.services.clock.instant(self.wake_at()));
                 }
             }
         }
