@@ -8,6 +8,7 @@ use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use bytes::Bytes;
 use futures::SinkExt;
 use futures::stream::SplitSink;
+use tokio::task::yield_now;
 use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
 
 use crate::turn::outbox::{Closing, OutboxHandle};
@@ -69,7 +70,9 @@ async fn drain(
         }
         tokio::select! {
             biased;
-            () = outbox.changed() => {}
+            // Whoever else is ready goes first: what has arrived already for this client becomes
+            // one write instead of many.
+            () = outbox.changed() => yield_now().await,
             _ = ping.tick() => in_time(sink.send(Message::Ping(Bytes::new()))).await?,
         }
     }
