@@ -63,8 +63,7 @@ impl Queue {
             return;
         }
         if state.commands.len() < MAX_QUEUED {
-            state.commands.push(Command::Write(Box::new(entry)));
-            self.changed.notify_one();
+            self.push(state, Command::Write(Box::new(entry)));
             return;
         }
         state.lost_in_all += 1;
@@ -75,9 +74,19 @@ impl Queue {
     }
 
     pub(super) fn end_of_session(&self, session: Id) {
-        let mut state = self.lock();
+        let state = self.lock();
         if !state.closed {
-            state.commands.push(Command::EndOfSession(session));
+            self.push(state, Command::EndOfSession(session));
+        }
+    }
+
+    /// The thread waits only while nothing is queued. It is woken once the lock is free, or it
+    /// would wait again at once; the wake-up is what costs an agent most here.
+    fn push(&self, mut state: MutexGuard<'_, State>, command: Command) {
+        state.commands.push(command);
+        let was_empty = state.commands.len() == 1;
+        drop(state);
+        if was_empty {
             self.changed.notify_one();
         }
     }
