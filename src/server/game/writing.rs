@@ -11,7 +11,7 @@ use futures::stream::SplitSink;
 use tokio::task::yield_now;
 use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
 
-use crate::turn::outbox::{Closing, OutboxHandle};
+use crate::turn::outbox::{Closing, Outbox, OutboxHandle};
 
 /// How long a client may leave anything untaken.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -70,11 +70,17 @@ async fn drain(
         }
         tokio::select! {
             biased;
-            // Whoever else is ready goes first: what has arrived already for this client becomes
-            // one write instead of many.
-            () = outbox.changed() => yield_now().await,
+            () = outbox.changed() => let_others_speak(outbox).await,
             _ = ping.tick() => in_time(sink.send(Message::Ping(Bytes::new()))).await?,
         }
+    }
+}
+
+/// Whoever else is ready goes first: what has arrived already for this client becomes one write
+/// instead of many. The end of a turn has nothing to wait for.
+async fn let_others_speak(outbox: &OutboxHandle) {
+    if !outbox.look(Outbox::ends_with_an_end) {
+        yield_now().await;
     }
 }
 
