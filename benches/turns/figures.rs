@@ -55,11 +55,12 @@ pub fn machine() -> String {
         let line = cpuinfo.lines().find(|line| line.starts_with(name));
         line.and_then(|line| line.split_once(':')).map_or("?", |(_, value)| value.trim()).to_owned()
     };
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let cores = cpuinfo.lines().filter(|line| line.starts_with("processor")).count();
     let load = read("/proc/loadavg");
     let load = load.split(' ').next().unwrap_or("?");
     format!(
-        "{}, {cores} core(s) given, Linux {}, load {load} at the start; subject on one core, provider and games on another",
+        "{}, {cores} cores, Linux {}, load {load} at the start; \
+         the subject on one core, provider and games on another",
         value("model name"),
         read("/proc/sys/kernel/osrelease").trim(),
     )

@@ -71,6 +71,9 @@ impl Subject {
                 command.env("OPENAI_API_BASE", format!("http://{provider}/v1"));
                 command.env("DRAMATIS_DATA", "data").env("DRAMATIS_LOGS", "logs");
                 command.env("DRAMATIS_MAX_CONNECTIONS", "4096").env("DRAMATIS_MAX_AGENTS", "4096");
+                command.env("DRAMATIS_MAX_REQUESTS", "4096");
+                command.env("DRAMATIS_MAX_REQUESTS_PER_PROVIDER", "4096");
+                command.env("DRAMATIS_MAX_EVENTS_PER_SECOND", "0");
                 command.env("GAME_AGENT_LOG_LEVEL", "WARN").env_remove("OPENAI_API_KEY");
             }
         }
