@@ -179,6 +179,11 @@ impl Generation {
         }
     }
 
+    /// Ends the request now; nothing more comes.
+    pub fn stop(&mut self) {
+        self.reply = futures::stream::pending().boxed();
+    }
+
     /// Puts a delta on record.
     pub fn keep(&mut self, delta: Delta) {
         let at_ms = millis_since(self.sent_at);

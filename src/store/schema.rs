@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use rusqlite::Connection;
+use rusqlite::config::DbConfig;
 
 use super::error::{Failure, StoreError, StoreErrorKind};
 
@@ -64,6 +65,8 @@ pub(super) fn prepare_writer(connection: &mut Connection) -> Result<(), Failure>
     connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
     connection.pragma_update(None, "synchronous", "NORMAL")?;
     connection.pragma_update(None, "foreign_keys", true)?;
+    // Else a prepared statement may be prepared again for each new value that is bound to it.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     migrate(connection, MIGRATIONS)?;
     // A session without a name ends with its connection, and so at the latest with the server.
     connection.execute("DELETE FROM sessions WHERE named = 0", [])?;

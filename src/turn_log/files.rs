@@ -8,7 +8,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 /// How many files are open at a time.
-const MAX_OPEN: usize = 64;
+const MAX_OPEN: usize = 256;
 
 /// How many full files of a kind are kept beside the one that is written.
 const KEPT: u32 = 4;

@@ -19,6 +19,13 @@ use super::{LogError, LogLimits, cleaning, reader, transcript};
 /// How many entries may wait.
 pub(super) const MAX_QUEUED: usize = 2048;
 
+/// With so many entries the thread begins at once.
+const MUCH: usize = MAX_QUEUED / 4;
+
+/// So long the thread leaves a first entry alone: it was noted by a turn that is under way, and
+/// where there is one core only, writing now would keep the game waiting.
+const LINGER: Duration = Duration::from_millis(5);
+
 /// How often sessions that have become too old are looked for.
 const CLEAN_EVERY: Duration = Duration::from_secs(60 * 60);
 
@@ -63,8 +70,7 @@ impl Queue {
             return;
         }
         if state.commands.len() < MAX_QUEUED {
-            state.commands.push(Command::Write(Box::new(entry)));
-            self.changed.notify_one();
+            self.push(state, Command::Write(Box::new(entry)));
             return;
         }
         state.lost_in_all += 1;
@@ -75,9 +81,19 @@ impl Queue {
     }
 
     pub(super) fn end_of_session(&self, session: Id) {
-        let mut state = self.lock();
+        let state = self.lock();
         if !state.closed {
-            state.commands.push(Command::EndOfSession(session));
+            self.push(state, Command::EndOfSession(session));
+        }
+    }
+
+    /// The thread is woken for the first entry, and when much waits: a wake-up is what costs an
+    /// agent most here. The lock is free by then, or the thread would wait again at once.
+    fn push(&self, mut state: MutexGuard<'_, State>, command: Command) {
+        state.commands.push(command);
+        let queued = state.commands.len();
+        drop(state);
+        if queued == 1 || queued == MUCH {
             self.changed.notify_one();
         }
     }
@@ -112,6 +128,9 @@ impl Queue {
                 break;
             }
         }
+        let few = |state: &mut State| state.commands.len() < MUCH && !state.closed;
+        let lingered = self.changed.wait_timeout_while(state, LINGER, few);
+        let (mut state, _) = lingered.unwrap_or_else(PoisonError::into_inner);
         let is_over = state.commands.is_empty() && state.closed;
         let commands = std::mem::take(&mut state.commands);
         (!is_over).then(|| (commands, std::mem::take(&mut state.lost)))

@@ -1,32 +1,33 @@
 //! Any endpoint that speaks OpenAI's chat completions, through `async-openai` with types of our own.
 //! Owns the attempts: a request is sent again only while nothing of its reply has been passed on.
-//! `transport` watches the bytes below the library, `decode` reads the chunks above it; how long all
-//! may take is [`limited`]'s business.
+//! The library makes the request; `transport` takes the answer, `events` finds the chunks in it and
+//! `decode` reads them. How long all may take is [`limited`]'s business.
 
 mod body;
 mod chunk;
 mod decode;
+mod events;
 mod transport;
 
 use std::collections::VecDeque;
-use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use async_openai::Client;
 use async_openai::config::OpenAIConfig;
-use async_openai::error::{OpenAIError, StreamError};
-use futures::{Stream, StreamExt, stream};
+use async_openai::error::OpenAIError;
+use bytes::Bytes;
+use futures::{StreamExt, stream};
+use serde::de::IgnoredAny;
 use tokio::time::Instant;
 
 use self::body::{Body, Dialect};
 use self::chunk::Chunk;
 use self::decode::Decoder;
-use self::transport::{Tap, Transport, causes};
+use self::transport::{Answer, Transport, causes};
 use super::fault::{Fault, HttpAnswer};
 use super::limits::{Limits, Pulse, limited};
-use super::request::{DeltaStream, ErrorKind, LlmError, Provider, Request};
+use super::request::{DeltaStream, LlmError, Provider, Request};
 use super::settings::{ProviderSettings, SettingsError};
 use crate::record::Delta;
 
@@ -46,7 +47,10 @@ struct Endpoint {
     limits: Arc<Limits>,
 }
 
-type Chunks = Pin<Box<dyn Stream<Item = Result<Chunk, OpenAIError>> + Send>>;
+/// What a provider sends instead of a last chunk.
+const DONE: &[u8] = b"[DONE]";
+
+const NO_CHUNK: &str = "the model provider sent something that can't be read";
 
 impl OpenAi {
     /// Prepares an endpoint; nothing is sent.
@@ -111,8 +115,7 @@ struct Reply {
 }
 
 struct Attempt {
-    chunks: Chunks,
-    tap: Arc<Tap>,
+    answer: Answer,
     decoder: Decoder,
 }
 
@@ -140,14 +143,9 @@ impl Reply {
     async fn open(&mut self) -> Result<(), Fault> {
         self.first.get_or_insert_with(Instant::now);
         self.attempts += 1;
-        let tap = Arc::new(Tap {
-            pulse: Arc::clone(&self.pulse),
-            ended: AtomicBool::new(false),
-            overflowed: AtomicBool::new(false),
-        });
-        let chunks = self.endpoint.send(&self.request, Arc::clone(&tap)).await?;
+        let answer = self.endpoint.send(&self.request, Arc::clone(&self.pulse)).await?;
         let decoder = Decoder::new(&self.request.model);
-        self.attempt = Some(Attempt { chunks, tap, decoder });
+        self.attempt = Some(Attempt { answer, decoder });
         Ok(())
     }
 
@@ -169,87 +167,86 @@ impl Reply {
 }
 
 impl Endpoint {
-    async fn send(&self, request: &Request, tap: Arc<Tap>) -> Result<Chunks, Fault> {
+    async fn send(&self, request: &Request, pulse: Arc<Pulse>) -> Result<Answer, Fault> {
         let transport = Transport {
             http: self.http.clone(),
             settings: Arc::clone(&self.settings),
             wire_bytes: self.limits.wire_bytes,
-            tap: Arc::clone(&tap),
+            pulse,
+            answer: Arc::default(),
         };
+        let answer = Arc::clone(&transport.answer);
         let client = self.client.clone().with_http_service(transport);
         let body = Body::new(request, self.dialect);
-        let chunks = client.chat().create_stream_byot(body).await;
-        chunks.map_err(|error| self.fault(error, &tap))
+        let sent: Result<IgnoredAny, _> = client.chat().create_byot(body).await;
+        sent.map_err(|error| self.fault(error))?;
+        let answer = answer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        answer.ok_or_else(|| Fault::odd("the request failed", "there was no answer to it"))
     }
 
     /// What the library says went wrong, in our words.
-    fn fault(&self, error: OpenAIError, tap: &Tap) -> Fault {
-        let odd = |message: &str, cause: &str| Fault::odd(message, &self.settings.redact(cause));
+    fn fault(&self, error: OpenAIError) -> Fault {
+        let odd = |cause: &str| Fault::odd("the request failed", &self.settings.redact(cause));
         match error {
             OpenAIError::Boxed(cause) => match cause.downcast::<Fault>() {
                 Ok(fault) => *fault,
-                Err(cause) => odd("the request failed", &causes(cause.as_ref())),
+                Err(cause) => odd(&causes(cause.as_ref())),
             },
-            OpenAIError::StreamError(_) if tap.overflowed.load(Ordering::Acquire) => Fault {
-                error: LlmError {
-                    kind: ErrorKind::Timeout,
-                    message: "the model provider sent too much for one reply".to_owned(),
-                    cause: format!("limit of {} bytes passed", self.limits.wire_bytes),
-                    retry_after: None,
-                },
-                transient: false,
-            },
-            OpenAIError::StreamError(error) => match *error {
-                StreamError::EventStream(cause) => Fault::connection(
-                    "the connection to the model provider broke",
-                    &self.settings.redact(&cause),
-                ),
-                StreamError::UnknownEvent(_) => odd(NO_CHUNK, "an unknown event"),
-            },
-            OpenAIError::JSONDeserialize(error, text) => odd(NO_CHUNK, &format!("{error}: {text}")),
-            other => odd("the request failed", &causes(&other)),
+            other => odd(&causes(&other)),
         }
     }
 }
-
-const NO_CHUNK: &str = "the model provider sent something that can't be read";
 
 impl Attempt {
     /// Reads one chunk, or the end.
     async fn read(&mut self, endpoint: &Endpoint, out: &mut VecDeque<Delta>) -> Result<(), Fault> {
         let next = if self.decoder.has_reason() {
-            let rest = tokio::time::timeout(endpoint.limits.after_finish, self.chunks.next());
-            rest.await.ok().flatten()
+            let rest = tokio::time::timeout(endpoint.limits.after_finish, self.answer.next());
+            rest.await.unwrap_or(Ok(None))
         } else {
-            self.chunks.next().await
+            self.answer.next().await
         };
         match next {
-            Some(Ok(chunk)) => match self.decoder.take(chunk, out) {
-                Err(error) if !self.decoder.has_reason() => {
-                    let body = endpoint.settings.redact(&error.message);
-                    return Err(HttpAnswer {
-                        status: error.status,
-                        body: &body,
-                        retry_after: None,
-                    }
-                    .fault());
-                }
-                _ => {}
+            Ok(Some(data)) if data != DONE => match self.take(endpoint, &data, out) {
+                // The reply is whole; what broke after its reason doesn't matter.
+                Err(_) if self.decoder.has_reason() => self.decoder.finish(out),
+                outcome => return outcome,
             },
-            Some(Err(error)) if !self.decoder.has_reason() => {
-                return Err(endpoint.fault(error, &self.tap));
+            Ok(Some(_)) => {
+                self.answer.drain().await;
+                self.decoder.finish(out);
             }
-            // The reply is whole; what broke after its reason doesn't matter.
             _ if self.decoder.has_reason() => self.decoder.finish(out),
-            _ if self.tap.ended.load(Ordering::Acquire) => {
-                return Err(Fault::connection(
-                    "the reply of the model was cut off by its provider",
-                    "the stream ended without a finish reason",
-                ));
-            }
-            // `[DONE]` alone.
-            _ => self.decoder.finish(out),
+            Ok(None) => return Err(cut_off()),
+            Err(fault) => return Err(fault),
         }
         Ok(())
     }
+
+    fn take(
+        &mut self,
+        endpoint: &Endpoint,
+        data: &Bytes,
+        out: &mut VecDeque<Delta>,
+    ) -> Result<(), Fault> {
+        let chunk: Chunk = serde_json::from_slice(data).map_err(|error| {
+            // Half a chunk at the end.
+            if self.answer.is_over() {
+                return cut_off();
+            }
+            let text = String::from_utf8_lossy(data);
+            Fault::odd(NO_CHUNK, &endpoint.settings.redact(&format!("{error}: {text}")))
+        })?;
+        self.decoder.take(chunk, out).map_err(|error| {
+            let body = endpoint.settings.redact(&error.message);
+            HttpAnswer { status: error.status, body: &body, retry_after: None }.fault()
+        })
+    }
+}
+
+fn cut_off() -> Fault {
+    Fault::connection(
+        "the reply of the model was cut off by its provider",
+        "the stream ended without a finish reason",
+    )
 }

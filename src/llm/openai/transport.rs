@@ -1,15 +1,14 @@
 //! What lies between the client library and the socket: the middleware that sets the key, turns
-//! every answer that is no stream into a [`Fault`] or a stream, and watches the bytes. It mends
-//! what the library leaves open: an error's status, an answer in plain JSON, the number of bytes
-//! (its own channel has no end), and whether a stream ended by `[DONE]` or by being cut.
+//! every answer that is no stream into a [`Fault`] or a stream, and keeps the [`Answer`] for us.
+//!
+//! The library makes the request; the answer's bytes are read here and not by its own reader, which
+//! has a task, a queue without an end and a handful of allocations for each piece, loses an error's
+//! status, and can't tell a stream that ended from one that was cut.
 
-use std::collections::VecDeque;
 use std::error::Error;
 use std::future::Future;
-use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -17,39 +16,21 @@ use async_openai::error::OpenAIError;
 use async_openai::middleware::HttpRequestFactory;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use futures::{Stream, StreamExt, stream};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 use reqwest::{Body, Response};
 
+use super::events::Events;
 use crate::llm::fault::{Fault, HttpAnswer};
 use crate::llm::limits::Pulse;
+use crate::llm::request::{ErrorKind, LlmError};
 use crate::llm::settings::ProviderSettings;
 
 /// As much of an error's body is read.
 const ERROR_BODY_BYTES: usize = 64 * 1024;
 
-/// No chunk is longer. The library reads an unfinished line again with every piece of it, which must
-/// not become dear.
-const LINE_BYTES: usize = 512 * 1024;
-
-/// What the library takes for the end of a stream, without reading on.
-const DONE: &[u8] = b"data: [DONE]";
-
-/// So long the end of the body is waited for at `[DONE]`. Left unread, it would cost the connection:
-/// the next turn would begin with a handshake.
+/// So long the end of the body is waited for after the reply. Left unread, it would cost the
+/// connection: the next turn would begin with a handshake.
 const DRAIN: Duration = Duration::from_millis(50);
-
-/// What the bytes of one attempt tell beside the chunks.
-#[derive(Debug)]
-pub struct Tap {
-    /// Beats with every piece of bytes.
-    pub pulse: Arc<Pulse>,
-    /// The body ended by itself. After `[DONE]` the library reads no further, so that a stream that
-    /// ended without this was ended by `[DONE]`.
-    pub ended: AtomicBool,
-    /// The body was cut here, because it was too big.
-    pub overflowed: AtomicBool,
-}
 
 /// The middleware, for one attempt.
 #[derive(Clone)]
@@ -57,7 +38,10 @@ pub struct Transport {
     pub http: reqwest::Client,
     pub settings: Arc<ProviderSettings>,
     pub wire_bytes: u64,
-    pub tap: Arc<Tap>,
+    /// Beats with every piece of bytes.
+    pub pulse: Arc<Pulse>,
+    /// Where the answer is left.
+    pub answer: Arc<Mutex<Option<Answer>>>,
 }
 
 impl tower::Service<HttpRequestFactory> for Transport {
@@ -72,13 +56,20 @@ impl tower::Service<HttpRequestFactory> for Transport {
     fn call(&mut self, factory: HttpRequestFactory) -> Self::Future {
         let this = self.clone();
         Box::pin(async move {
-            this.exchange(factory).await.map_err(|fault| OpenAIError::Boxed(Box::new(fault)))
+            match this.exchange(factory).await {
+                Ok(answer) => {
+                    *this.answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
+                    // For the library the matter is closed.
+                    Ok(with_body("null".into()))
+                }
+                Err(fault) => Err(OpenAIError::Boxed(Box::new(fault))),
+            }
         })
     }
 }
 
 impl Transport {
-    async fn exchange(self, factory: HttpRequestFactory) -> Result<Response, Fault> {
+    async fn exchange(&self, factory: HttpRequestFactory) -> Result<Answer, Fault> {
         let mut request = factory.build().await.map_err(|error| {
             Fault::odd("the request could not be made", &self.settings.redact(&causes(&error)))
         })?;
@@ -91,7 +82,7 @@ impl Transport {
             let cause = causes(&error.without_url());
             Fault::connection("the model provider can't be reached", &cause)
         })?;
-        self.tap.pulse.beat();
+        self.pulse.beat();
         if !response.status().is_success() {
             return Err(self.refusal(response).await);
         }
@@ -105,8 +96,19 @@ impl Transport {
                 &self.excerpt(response).await,
             ));
         }
-        let body = watched(response.bytes_stream(), self.tap, self.wire_bytes);
-        Ok(answer(Body::wrap_stream(body)))
+        Ok(self.stream(response))
+    }
+
+    fn stream(&self, response: Response) -> Answer {
+        Answer {
+            response,
+            events: Events::default(),
+            settings: Arc::clone(&self.settings),
+            pulse: Arc::clone(&self.pulse),
+            left: self.wire_bytes,
+            limit: self.wire_bytes,
+            over: false,
+        }
     }
 
     async fn refusal(&self, response: Response) -> Fault {
@@ -123,7 +125,7 @@ impl Transport {
     }
 
     /// Some servers don't stream, though asked to: their answer is one chunk.
-    async fn json_answer(&self, response: Response) -> Result<Response, Fault> {
+    async fn json_answer(&self, response: Response) -> Result<Answer, Fault> {
         let limit = usize::try_from(self.wire_bytes).unwrap_or(usize::MAX);
         let (mut json, whole) = head_of(response, limit).await;
         if json.len() == limit {
@@ -134,122 +136,106 @@ impl Transport {
             let cause = "the JSON document was cut";
             return Err(Fault::connection("the model provider broke off its answer", cause));
         }
+        if json.trim_ascii().is_empty() {
+            return Err(Fault::odd("the model provider sent an empty answer", "no JSON document"));
+        }
         // Between tokens of JSON a line break is a space, and within strings it can't stand; in an
         // event stream it would end the line.
         for byte in json.iter_mut().filter(|byte| matches!(byte, b'\n' | b'\r')) {
             *byte = b' ';
         }
-        Ok(answer(Body::from([b"data: ", json.as_slice(), b"\n\ndata: [DONE]\n\n"].concat())))
+        let events = [b"data: ", json.as_slice(), b"\n\ndata: [DONE]\n\n"].concat();
+        let answer = self.stream(with_body(events.into()));
+        Ok(Answer { left: u64::MAX, ..answer })
     }
 }
 
-fn answer(body: Body) -> Response {
+fn with_body(body: Body) -> Response {
     Response::from(http::Response::new(body))
 }
 
 /// The first bytes of a body, and whether they are all of it.
-async fn head_of(response: Response, limit: usize) -> (Vec<u8>, bool) {
+async fn head_of(mut response: Response, limit: usize) -> (Vec<u8>, bool) {
     let mut head = Vec::new();
-    let mut body = response.bytes_stream();
-    while let Some(piece) = body.next().await {
-        let Ok(piece) = piece else { return (head, false) };
+    loop {
+        let piece = match response.chunk().await {
+            Ok(Some(piece)) => piece,
+            end => return (head, end.is_ok()),
+        };
         head.extend(piece.iter().take(limit - head.len()));
         if head.len() == limit {
             return (head, false);
         }
     }
-    (head, true)
 }
 
-/// The body, with every piece noted in the tap, cut where it passes the limit.
-fn watched<S>(body: S, tap: Arc<Tap>, limit: u64) -> impl Stream<Item = io::Result<Bytes>>
-where
-    S: Stream<Item = reqwest::Result<Bytes>> + Send + 'static,
-{
-    let body = body.fuse().boxed();
-    let held = VecDeque::new();
-    let state = Watch { body, tap, left: limit, line: 0, held, open_line: false, over: false };
-    stream::unfold(state, |mut watch| async move { Some((watch.next().await?, watch)) })
-}
-
-struct Watch {
-    body: stream::BoxStream<'static, reqwest::Result<Bytes>>,
-    tap: Arc<Tap>,
+/// An answer on its way: dropping it closes the connection.
+pub struct Answer {
+    response: Response,
+    events: Events,
+    settings: Arc<ProviderSettings>,
+    pulse: Arc<Pulse>,
+    /// How many bytes may still come, and could in all.
     left: u64,
-    /// The length of the line that has begun.
-    line: usize,
-    /// What was read ahead, in order.
-    held: VecDeque<Bytes>,
-    /// The last byte could end an event whose empty line never came.
-    open_line: bool,
+    limit: u64,
     over: bool,
 }
 
-impl Watch {
-    async fn next(&mut self) -> Option<io::Result<Bytes>> {
-        if self.over {
-            self.tap.ended.store(true, Ordering::Release);
-            return None;
-        }
-        if let Some(piece) = self.held.pop_front() {
-            return Some(self.up_to_done(piece).await);
-        }
-        match self.body.next().await {
-            Some(Ok(piece)) => match self.count(&piece) {
-                Ok(()) => Some(self.up_to_done(piece).await),
-                Err(error) => Some(Err(error)),
-            },
-            Some(Err(error)) => Some(Err(io::Error::other(causes(&error.without_url())))),
-            // The last event counts also where the empty line after it is missing.
-            None if self.open_line => {
-                self.over = true;
-                Some(Ok(Bytes::from_static(b"\n\n")))
+impl Answer {
+    /// The data of the next event; `None` at the end of the body. Safe to be dropped and called
+    /// again.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, Fault> {
+        loop {
+            if let Some(data) = self.events.next() {
+                return Ok(Some(data));
             }
-            None => {
-                self.tap.ended.store(true, Ordering::Release);
-                None
+            if self.over {
+                return Ok(None);
             }
-        }
-    }
-
-    fn count(&mut self, piece: &Bytes) -> io::Result<()> {
-        self.tap.pulse.beat();
-        if let Some(last) = piece.last() {
-            self.open_line = matches!(last, b'\n' | b'\r' | b'}' | b']');
-        }
-        self.line = match memchr::memrchr2(b'\n', b'\r', piece) {
-            Some(end) => piece.len() - end,
-            None => self.line + piece.len(),
-        };
-        match self.left.checked_sub(piece.len() as u64) {
-            Some(left) if self.line <= LINE_BYTES => {
-                self.left = left;
-                Ok(())
-            }
-            _ => {
-                self.tap.overflowed.store(true, Ordering::Release);
-                Err(io::Error::other("the reply is too big"))
-            }
-        }
-    }
-
-    /// Gives a piece at once, but for a `[DONE]` in it, which waits for the end of the body.
-    async fn up_to_done(&mut self, mut piece: Bytes) -> io::Result<Bytes> {
-        match memchr::memmem::find(&piece, DONE) {
-            None => Ok(piece),
-            Some(0) => {
-                // If it was text after all, nothing is lost: what comes is kept.
-                if let Ok(Some(Ok(more))) = tokio::time::timeout(DRAIN, self.body.next()).await {
-                    self.count(&more)?;
-                    self.held.push_back(more);
+            match self.response.chunk().await {
+                Ok(Some(piece)) => {
+                    self.count(&piece)?;
+                    self.events.feed(piece);
                 }
-                Ok(piece)
-            }
-            Some(at) => {
-                self.held.push_front(piece.split_off(at));
-                Ok(piece)
+                Ok(None) => {
+                    self.over = true;
+                    return Ok(self.events.end());
+                }
+                Err(error) => {
+                    let cause = self.settings.redact(&causes(&error.without_url()));
+                    let message = "the connection to the model provider broke";
+                    return Err(Fault::connection(message, &cause));
+                }
             }
         }
+    }
+
+    /// Whether the body has come to its end.
+    pub const fn is_over(&self) -> bool {
+        self.over
+    }
+
+    /// Waits a moment for the end of the body; what still comes has no meaning.
+    pub async fn drain(&mut self) {
+        let rest = async { while matches!(self.response.chunk().await, Ok(Some(_))) {} };
+        let _ = tokio::time::timeout(DRAIN, rest).await;
+    }
+
+    fn count(&mut self, piece: &Bytes) -> Result<(), Fault> {
+        self.pulse.beat();
+        let Some(left) = self.left.checked_sub(piece.len() as u64) else {
+            return Err(Fault {
+                error: LlmError {
+                    kind: ErrorKind::Timeout,
+                    message: "the model provider sent too much for one reply".to_owned(),
+                    cause: format!("limit of {} bytes passed", self.limit),
+                    retry_after: None,
+                },
+                transient: false,
+            });
+        };
+        self.left = left;
+        Ok(())
     }
 }
 

@@ -87,6 +87,7 @@ async fn converse(
     let mut stopping = false;
     let ending = async {
         tokio::select! {
+            biased;
             () = &mut writing => {}
             () = doors.stopping.cancelled() => stopping = true,
         }
@@ -95,8 +96,9 @@ async fn converse(
         std::future::pending::<()>().await;
     };
     tokio::select! {
-        () = read_all(reader, stream, over.clone()) => {}
+        biased;
         () = ending => {}
+        () = read_all(reader, stream, over.clone()) => {}
     }
     if let Some(attachment) = reader.take_attachment() {
         attachment.detach(stopping).await;

@@ -55,7 +55,7 @@ impl Agent {
             arrived: self.now(),
             order: self.memory.next_order(),
         };
-        self.tell(Input::Event(event));
+        self.tell_and_let_hear(Input::Event(event));
     }
 
     fn on_notification(&mut self, notification: NotificationEvent) {
@@ -78,6 +78,6 @@ impl Agent {
             return;
         }
         self.log_cancel(&cancel);
-        self.tell(Input::Cancel { turn_id: cancel.turn_id });
+        self.tell_and_let_hear(Input::Cancel { turn_id: cancel.turn_id });
     }
 }

@@ -22,10 +22,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dramatis_protocol::{
-    DropReason, ErrorCode, ErrorMessage, EventDropped, GetAgentState, Id, ServerMessage,
-    TagDefinition,
+    DropReason, ErrorCode, ErrorMessage, EventDropped, GetAgentState, Id, InterruptReason,
+    ServerMessage, TagDefinition,
 };
 use tokio::sync::mpsc;
+use tokio::task::yield_now;
 use tokio::time::sleep_until;
 
 pub use inbox::{AgentMessage, Connected, Delivery, ToAgent};
@@ -38,7 +39,7 @@ use writes::{Promise, Writes};
 use super::clock::{Clock, Ids, Millis};
 use super::state::{Effect, Event, Input, Rules, State};
 use crate::generation::Generator;
-use crate::record::Observation;
+use crate::record::{Observation, TurnEnd};
 use crate::store::{Store, StoredAgent};
 use crate::tags::Vocabulary;
 use crate::turn_log::TurnLog;
@@ -73,6 +74,13 @@ pub enum Rest {
     LetGo,
 }
 
+/// What is left to be done about a turn that was cut; nothing else happens before.
+struct Aftermath {
+    cut: Box<Running>,
+    reason: InterruptReason,
+    then: Vec<Effect>,
+}
+
 /// An agent's task.
 pub struct Agent {
     session_id: Id,
@@ -81,7 +89,9 @@ pub struct Agent {
     connection: Option<Connected>,
     state: State,
     memory: Memory,
-    running: Option<Running>,
+    /// Boxed, because few of the agents in memory are speaking.
+    running: Option<Box<Running>>,
+    aftermath: Option<Aftermath>,
     look_up: Option<LookUp>,
     writes: Writes,
     /// Turns whose beginning could not be written.
@@ -112,6 +122,7 @@ impl Agent {
             state,
             memory: Memory::new(stored.history, stored.turn_count),
             running: None,
+            aftermath: None,
             look_up: None,
             writes,
             unknown_turns: HashSet::new(),
@@ -144,8 +155,19 @@ impl Agent {
 
     /// Serves the inbox until the agent is let go or has been idle for long.
     pub async fn run(&mut self, inbox: &mut mpsc::Receiver<ToAgent>) -> Rest {
+        let alarm = sleep_until(self.services.clock.instant(self.wake_at()));
+        tokio::pin!(alarm);
         loop {
+            if self.aftermath.is_some() {
+                yield_now().await;
+                self.carry_out_aftermath();
+            }
+            // The alarm is moved only where something is due before it: moving it costs, and this
+            // is on the way of every delta. Too early, it is set anew when it rings.
             let wake = self.services.clock.instant(self.wake_at());
+            if wake < alarm.deadline() {
+                alarm.as_mut().reset(wake);
+            }
             tokio::select! {
                 biased;
                 found = next_found(self.look_up.as_mut()) => self.on_found(found),
@@ -160,12 +182,13 @@ impl Agent {
                 done = self.writes.next_done(), if !self.writes.are_done() => {
                     self.acknowledge(done);
                 }
-                step = next_step(self.running.as_mut()) => self.advance(step),
-                () = sleep_until(wake) => {
+                step = next_step(self.running.as_deref_mut()) => self.advance(step),
+                () = alarm.as_mut() => {
                     if self.is_idle() {
                         return Rest::Idle;
                     }
                     self.tell(Input::Tick);
+                    alarm.as_mut().reset(self.services.clock.instant(self.wake_at()));
                 }
             }
         }
@@ -213,6 +236,31 @@ impl Agent {
     fn tell(&mut self, input: Input) {
         let now = self.now();
         for effect in self.state.handle(now, input) {
+            self.carry_out(effect);
+        }
+    }
+
+    /// As [`Self::tell`]; but when a turn is cut, its game and its provider hear of it before what
+    /// there was of it is kept and the next turn is prepared.
+    fn tell_and_let_hear(&mut self, input: Input) {
+        let now = self.now();
+        let mut effects = self.state.handle(now, input).into_iter();
+        while let Some(effect) = effects.next() {
+            let Effect::Cut { turn_id, reason, by_event_id } = effect else {
+                self.carry_out(effect);
+                continue;
+            };
+            if let Some(cut) = self.interrupt_turn(&turn_id, reason, by_event_id) {
+                self.aftermath = Some(Aftermath { cut, reason, then: effects.collect() });
+                return;
+            }
+        }
+    }
+
+    fn carry_out_aftermath(&mut self) {
+        let Some(Aftermath { cut, reason, then }) = self.aftermath.take() else { return };
+        self.keep_turn(*cut, TurnEnd::Interrupted { reason }, None);
+        for effect in then {
             self.carry_out(effect);
         }
     }

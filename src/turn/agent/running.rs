@@ -89,8 +89,9 @@ impl Running {
         self.stream.fail(message, end);
     }
 
-    /// The turn is cut: what was not handed over yet is taken back.
+    /// The turn is cut: the request to the model ends, what was not handed over yet is taken back.
     pub fn interrupt(&mut self, now: Millis, reason: InterruptReason, by: Option<Id>) {
+        self.generation.stop();
         self.note_end(now);
         let end = self.interrupted(reason, by);
         let keep = match reason {

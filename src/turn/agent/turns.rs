@@ -49,7 +49,7 @@ impl Agent {
         let mut stream = ActiveStreamController::new(plan, outbox);
         stream.count("stale_state", u64::from(start.stale));
         self.log_turn_started(&turn, &model, &generation);
-        self.running = Some(Running {
+        self.running = Some(Box::new(Running {
             agent_id: self.agent_id.clone(),
             origin: turn.origin,
             timings: timings_so_far(now, &start, &generation),
@@ -58,7 +58,7 @@ impl Agent {
             model,
             generation,
             stream,
-        });
+        }));
         self.memory.push(turn.clone());
         self.writes.turn(turn, None);
     }
@@ -133,7 +133,7 @@ impl Agent {
     pub(super) fn advance(&mut self, step: Step) {
         self.take_step(step);
         for _ in 1..STEPS_AT_ONCE {
-            match next_step(self.running.as_mut()).now_or_never() {
+            match next_step(self.running.as_deref_mut()).now_or_never() {
                 Some(step) => self.take_step(step),
                 None => return,
             }
@@ -160,7 +160,7 @@ impl Agent {
         let now = self.now();
         let Some(mut running) = self.running.take() else { return };
         let ending = running.finish(now, &reason);
-        self.keep_turn(running, TurnEnd::Finished { reason }, None);
+        self.keep_turn(*running, TurnEnd::Finished { reason }, None);
         self.tell(Input::Ended(ending));
     }
 
@@ -175,21 +175,32 @@ impl Agent {
         let message = running.describe(error);
         self.log_error(&message);
         running.fail(now, reason, message);
-        self.keep_turn(running, TurnEnd::Interrupted { reason }, Some(error.cause.clone()));
+        self.keep_turn(*running, TurnEnd::Interrupted { reason }, Some(error.cause.clone()));
         self.tell(Input::Ended(Ending::default()));
     }
 
-    /// Drops the running generation and tells the game.
+    /// Drops the running generation, tells the game, and keeps what there was.
     pub(super) fn cut_turn(&mut self, turn_id: &Id, reason: InterruptReason, by: Option<Id>) {
+        if let Some(running) = self.interrupt_turn(turn_id, reason, by) {
+            self.keep_turn(*running, TurnEnd::Interrupted { reason }, None);
+        }
+    }
+
+    /// Drops the running generation and tells the game; the rest is to be kept.
+    pub(super) fn interrupt_turn(
+        &mut self,
+        turn_id: &Id,
+        reason: InterruptReason,
+        by: Option<Id>,
+    ) -> Option<Box<Running>> {
         let now = self.now();
-        let running = self.running.take_if(|running| running.turn_id() == turn_id);
-        let Some(mut running) = running else { return };
+        let mut running = self.running.take_if(|running| running.turn_id() == turn_id)?;
         running.interrupt(now, reason, by);
-        self.keep_turn(running, TurnEnd::Interrupted { reason }, None);
+        Some(running)
     }
 
     /// The turn is over: remembered, written, logged.
-    fn keep_turn(&mut self, running: Running, end: TurnEnd, fault: Option<String>) {
+    pub(super) fn keep_turn(&mut self, running: Running, end: TurnEnd, fault: Option<String>) {
         let record = running.into_record(self.session_id.clone(), end, fault);
         if let Some(turn) = self.memory.turn_mut(&record.turn_id) {
             turn.tags.clone_from(&record.tags);

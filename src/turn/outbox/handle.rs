@@ -32,6 +32,11 @@ impl OutboxHandle {
         outcome
     }
 
+    /// Looks at the queue.
+    pub fn look<T>(&self, at: impl FnOnce(&Outbox) -> T) -> T {
+        at(&self.lock())
+    }
+
     /// A message that belongs to no turn.
     pub fn send(&self, message: ServerMessage) {
         self.with(|outbox| outbox.push(message));

@@ -162,6 +162,12 @@ impl Outbox {
         false
     }
 
+    /// Whether what came in last is a turn's end.
+    #[must_use]
+    pub fn ends_with_an_end(&self) -> bool {
+        matches!(self.queue.back(), Some(Some(Frame::End(_))))
+    }
+
     /// Closes the connection once everything that waits is sent; nothing more is taken in.
     pub fn close(&mut self, closing: Closing) {
         self.closing.get_or_insert(closing);
