@@ -154,7 +154,7 @@ impl Settings {
                 .count("DRAMATIS_MAX_MESSAGE_BYTES", 1_024..=64 * 1024 * 1024)?,
             llm: read.llm()?,
             models: AllowedModels::from_list(&read.text("DRAMATIS_MODELS")),
-            log_level: read.text("GAME_AGENT_LOG_LEVEL"),
+            log_level: read.log_level()?,
             log_format: read.parsed("DRAMATIS_LOG_FORMAT", "text or json")?,
         };
         settings.check()
@@ -252,6 +252,22 @@ impl Reader<'_> {
                 Err(wrong(name, origin, "an origin such as https://my.example, without a path"))
             })
             .collect()
+    }
+
+    /// Levels by name; a word that is none would be taken for a filter that silences everything.
+    fn log_level(&self) -> Result<String, SettingError> {
+        const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+        let text = self.text("GAME_AGENT_LOG_LEVEL");
+        let is_level = |word: &str| LEVELS.contains(&word.trim().to_ascii_lowercase().as_str());
+        let is_right = |part: &str| match part.rsplit_once('=') {
+            Some((target, level)) => !target.trim().is_empty() && is_level(level),
+            None => is_level(part),
+        };
+        if text.split(',').all(is_right) {
+            return Ok(text);
+        }
+        let wanted = "ERROR, WARN, INFO, DEBUG, TRACE, or a filter such as dramatis=debug";
+        Err(wrong("GAME_AGENT_LOG_LEVEL", text, wanted))
     }
 
     fn llm(&self) -> Result<LlmChoice, SettingError> {

@@ -95,7 +95,24 @@ fn read_env_file(path: &Path) -> Result<HashMap<String, String>, SourcesError> {
         return Ok(HashMap::new());
     }
     let entries = dotenvy::from_path_iter(path).and_then(Iterator::collect);
-    entries.map_err(|error| fault(path, &error))
+    entries.map_err(|error| match error {
+        // What the line holds may be a key: only its place is told.
+        dotenvy::Error::LineParse(line, _) => {
+            let problem = match line_of(path, &line) {
+                Some(number) => format!("line {number} is not NAME=value"),
+                None => "a line is not NAME=value".to_owned(),
+            };
+            fault(path, &problem)
+        }
+        other => fault(path, &other),
+    })
+}
+
+/// Which line of a file, from 1, begins a text that could not be read.
+fn line_of(path: &Path, text: &str) -> Option<usize> {
+    let file = std::fs::read_to_string(path).ok()?;
+    let first = text.lines().next()?.trim();
+    file.lines().position(|line| line.trim() == first).map(|index| index.saturating_add(1))
 }
 
 fn read_config_file(path: &Path) -> Result<HashMap<String, String>, SourcesError> {
@@ -104,9 +121,16 @@ fn read_config_file(path: &Path) -> Result<HashMap<String, String>, SourcesError
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(HashMap::new()),
         Err(error) => return Err(fault(path, &error)),
     };
-    let options = serde_saphyr::options! { strict_booleans: true };
+    let options = serde_saphyr::options! { strict_booleans: true, with_snippet: false };
     let file: ConfigFile =
-        serde_saphyr::from_str_with_options(&text, options).map_err(|error| fault(path, &error))?;
+        serde_saphyr::from_str_with_options(&text, options).map_err(|error| {
+            // The library's own words may quote what stands there, which may be a key.
+            let problem = error.location().map_or_else(
+                || "it is no map of settings".to_owned(),
+                |place| format!("line {}, column {} can't be read", place.line(), place.column()),
+            );
+            fault(path, &problem)
+        })?;
     let entries = [
         ("LLM_MODEL", file.default_model),
         ("OPENAI_API_BASE", file.openai_base_url),

@@ -50,6 +50,8 @@ fn a_wrong_value_is_refused_by_name() {
     check("DRAMATIS_LOG_FORMAT", "xml", "text or json");
     check("DRAMATIS_LOGS_MAX_DAYS", "-1", "a number from 0 to");
     check("OPENAI_API_KEY", "sk-1\nsk-2", "copy it again");
+    check("GAME_AGENT_LOG_LEVEL", "WARNING", "ERROR, WARN");
+    check("GAME_AGENT_LOG_LEVEL", "dramatis=loud", "ERROR, WARN");
     check("OPENAI_API_BASE", "localhost:11434", "http://");
 }
 
@@ -85,6 +87,17 @@ fn files_are_read_and_a_flag_wins() {
     let sources = Sources::of_folder(folder.path(), HashMap::new()).unwrap();
     assert_eq!(sources.look_up("LLM_MODEL").as_deref(), Some("of-env-file-too"));
 
+    for (file, text) in [
+        (".env", "LLM_MODEL=m\nOPENAI_API_KEY sk-SECRET\n"),
+        ("config.yaml", "default_model: m\nopenai_api_key: \"sk-SECRET\n"),
+        ("config.yaml", "default_model: m\nopenai_api_key: [sk-SECRET\n"),
+        ("config.yaml", "default_model: m\nopenai_api_key: {a: sk-SECRET}\n"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join(file), text).unwrap();
+        let error = Sources::of_folder(folder.path(), HashMap::new()).unwrap_err().to_string();
+        assert!(error.contains("line ") && !error.contains("SECRET"), "{error}");
+    }
     std::fs::write(folder.path().join("config.yaml"), [0xff, 0xfe]).unwrap();
     assert!(Sources::of_folder(folder.path(), HashMap::new()).is_err());
     std::fs::write(folder.path().join("config.yaml"), "default_model: [\n").unwrap();

@@ -8,7 +8,7 @@ mod theatre;
 use std::io::{IsTerminal as _, Write};
 use std::process::ExitCode;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::Args;
 use dramatis_protocol::Hello;
 use tokio::net::TcpListener;
@@ -20,7 +20,8 @@ use super::compose::{House, SCRIPTED_MODEL, actor_with};
 use super::flags::SettingFlags;
 use super::serve;
 use crate::actor::Script;
-use crate::config::Settings;
+use crate::config::{LlmChoice, Settings};
+use crate::llm::SCRIPTED_PREFIX;
 use summary::connect_help;
 use theatre::Theatre;
 
@@ -95,6 +96,11 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
     if let Some(url) = &args.url {
         play(url, &options).await?;
         return Ok(ExitCode::SUCCESS);
+    }
+    if let (Some(model), LlmChoice::Scripted) = (&options.model, &settings.llm)
+        && !model.starts_with(SCRIPTED_PREFIX)
+    {
+        bail!("no endpoint for {model}: set OPENAI_API_KEY or OPENAI_API_BASE");
     }
     options.model.get_or_insert_with(|| SCRIPTED_MODEL.to_owned());
     let listener = listen(&settings, args.port).await?;

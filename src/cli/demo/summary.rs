@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use dramatis_protocol::Origin;
+use dramatis_protocol::{InterruptReason, Origin};
 
 use crate::simulation::{End, Report, TurnReport};
 
@@ -42,8 +42,15 @@ fn turn_row(turn: &TurnReport) -> String {
         End::Finished { cut_by_player: true, .. } => "cut while it was being shown".to_owned(),
         End::Finished { reason, .. } => reason.clone(),
         End::Interrupted { reason } => {
-            let reason = format!("{reason:?}").to_lowercase();
-            format!("interrupted ({})", reason.replace("newerevent", "newer event"))
+            let reason = match reason {
+                InterruptReason::NewerEvent => "interrupted (newer event)",
+                InterruptReason::Cancelled => "cancelled",
+                InterruptReason::Disconnected => "cut off (disconnected)",
+                InterruptReason::Timeout => "failed (timeout)",
+                InterruptReason::ProviderError => "failed (the model)",
+                InterruptReason::Shutdown => "cut off (shutdown)",
+            };
+            reason.to_owned()
         }
     };
     let heard = turn.heard.chars().count().min(turn.forwarded_chars);

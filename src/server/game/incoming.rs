@@ -116,7 +116,7 @@ impl<'a> Reader<'a> {
         if length as u64 <= largest {
             return Ok(());
         }
-        let message = format!("a message may have {largest} bytes: send less, or in parts");
+        let message = format!("a message may have {largest} bytes: send less");
         self.fail(ErrorMessage::new(ErrorCode::TooLarge, message));
         self.outbox.close(Closing::TOO_LARGE);
         Err(Over)
@@ -313,6 +313,7 @@ impl<'a> Reader<'a> {
     }
 
     fn refuse(&self, message: &str) -> Over {
+        tracing::warn!("a game was refused: {message}");
         self.fail(ErrorMessage::new(ErrorCode::Unauthorized, message));
         self.outbox.close(Closing::UNAUTHORIZED);
         Over

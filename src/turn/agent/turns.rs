@@ -173,6 +173,8 @@ impl Agent {
         };
         metrics::count_failure(self.services.generator.provider_of(&running.model), error.kind);
         let message = running.describe(error);
+        tracing::warn!(agent = %self.agent_id, turn = %running.turn_id(), code = %message.code,
+            cause = %error.cause, "a turn failed");
         self.log_error(&message);
         running.fail(now, reason, message);
         self.keep_turn(*running, TurnEnd::Interrupted { reason }, Some(error.cause.clone()));
