@@ -55,7 +55,7 @@ pub fn read(mut arguments: impl Iterator<Item = String>) -> anyhow::Result<Mode>
             "--quick" => {
                 options.rounds = 1;
                 options.window = Duration::from_secs(2);
-                options.streams = vec![50, 500, 1_000];
+                options.streams = vec![500, 1_000];
             }
             "--rounds" => options.rounds = value()?.parse()?,
             "--seconds" => options.window = Duration::try_from_secs_f64(value()?.parse()?)?,
