@@ -57,6 +57,11 @@ impl Meter {
         }
     }
 
+    /// Turns so far.
+    pub fn turns(&self) -> f64 {
+        self.turns.load(Ordering::Relaxed) as f64
+    }
+
     pub fn count_turn(&self) {
         self.turns.fetch_add(1, Ordering::Relaxed);
     }

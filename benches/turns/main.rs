@@ -23,6 +23,7 @@ mod memory;
 mod options;
 mod provider;
 mod relay;
+mod soak;
 mod streams;
 mod subject;
 mod turns;
@@ -60,6 +61,9 @@ fn bench(options: &Options) -> anyhow::Result<()> {
         }
         if options.wants("memory") {
             memory::measure(options).await?;
+        }
+        if options.names("soak") {
+            soak::watch(options).await?;
         }
         Ok(())
     })

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 
-/// Every scenario, in the order in which they run.
-const SCENARIOS: [&str; 5] = ["streams", "saturation", "turns", "interruption", "memory"];
+/// Every scenario, in the order in which they run; the last only if it is named.
+const SCENARIOS: [&str; 6] = ["streams", "saturation", "turns", "interruption", "memory", "soak"];
 
 /// What this process is to be.
 pub enum Mode {
@@ -32,9 +32,14 @@ pub struct Options {
 }
 
 impl Options {
+    /// Whether a scenario was asked for by its name.
+    pub fn names(&self, scenario: &str) -> bool {
+        self.scenarios.iter().any(|wanted| wanted == scenario)
+    }
+
     /// Whether a scenario is to run.
     pub fn wants(&self, scenario: &str) -> bool {
-        self.scenarios.is_empty() || self.scenarios.iter().any(|wanted| wanted == scenario)
+        self.scenarios.is_empty() || self.names(scenario)
     }
 }
 

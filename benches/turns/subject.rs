@@ -109,6 +109,11 @@ impl Subject {
         Ok(ticks?.iter().sum::<f64>() / TICKS_PER_SECOND)
     }
 
+    /// How many files and sockets it has open.
+    pub fn open_files(&self) -> anyhow::Result<usize> {
+        Ok(std::fs::read_dir(format!("/proc/{}/fd", self.child.id()))?.count())
+    }
+
     /// Resident memory, in KiB.
     pub fn rss(&self) -> anyhow::Result<f64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
