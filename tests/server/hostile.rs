@@ -262,10 +262,10 @@ async fn beside(stage: &Stage, attack: impl Future<Output = ()>) {
     tokio::pin!(attack);
     let (mut slowest, mut turns, mut over) = (Duration::ZERO, 0, false);
     while !over || turns < 20 {
-        let begun = Instant::now();
+        let (begun, event_id) = (Instant::now(), format!("e{turns}"));
         let turn = async {
             neighbour.ping().await;
-            neighbour.event("quiet", &format!("e{turns}")).await;
+            neighbour.event("quiet", &event_id).await;
             neighbour.until("agent_turn_finished").await;
         };
         tokio::pin!(turn);
