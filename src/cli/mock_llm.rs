@@ -66,7 +66,13 @@ pub async fn run(
 fn announce(address: SocketAddr, json: bool) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
     if json {
-        writeln!(out, "{}", serde_json::json!({"address": address.to_string()}))?;
+        writeln!(
+            out,
+            "{}",
+            serde_json::json!({
+                "ready": true, "address": address.to_string(), "url": format!("http://{address}/v1"),
+            })
+        )?;
     } else {
         writeln!(out, "the mock model listens on http://{address}/v1")?;
     }

@@ -39,6 +39,7 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     let sources = if args.exit_with_stdin { sources.with_user_folders() } else { sources };
     let settings = Settings::read(&|name| sources.look_up(name))?;
     start_logging(&settings.log_level, settings.log_format);
+    let signal = stop_signal();
     let listener = listen(&settings).await?;
     let house = House::build(&settings, actor_with(Script::builtin()))?;
     announce(&settings, &listener)?;
@@ -48,7 +49,7 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     let parent = args.exit_with_stdin.then(end_of_stdin).transpose()?;
     let stop = async move {
         tokio::select! {
-            () = stop_signal() => {}
+            () = signal => {}
             Some(_) = OptionFuture::from(parent) => tracing::info!("standard input was closed"),
         }
     };
@@ -134,24 +135,30 @@ fn print_ready(address: SocketAddr) -> std::io::Result<()> {
     out.flush()
 }
 
-/// Resolves at Ctrl-C or, where there is such a thing, SIGTERM.
-pub(super) async fn stop_signal() {
-    let interrupt = async {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    };
+/// Resolves at Ctrl-C or, where there is such a thing, SIGTERM. Listens from the call on, so that a
+/// signal that comes before anybody waits for it is not lost.
+pub(super) fn stop_signal() -> impl Future<Output = ()> + Send + 'static {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
-        match signal(SignalKind::terminate()) {
-            Ok(mut terminate) => tokio::select! {
-                () = interrupt => {}
-                _ = terminate.recv() => {}
-            },
-            Err(_) => interrupt.await,
+        let kinds = [SignalKind::interrupt(), SignalKind::terminate()];
+        let signals = kinds.map(|kind| signal(kind).ok());
+        async move {
+            let next = signals.map(|signal| {
+                Box::pin(async move {
+                    match signal {
+                        Some(mut signal) => drop(signal.recv().await),
+                        None => std::future::pending().await,
+                    }
+                })
+            });
+            futures::future::select_all(next).await;
         }
     }
     #[cfg(not(unix))]
-    interrupt.await;
+    async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
 }
