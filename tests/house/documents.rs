@@ -7,7 +7,8 @@ use dramatis::config::SETTINGS;
 
 use crate::{none, read, root};
 
-const DOCUMENTS: &[&str] = &["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"];
+const DOCUMENTS: &[&str] =
+    &["README.md", "RUNNING.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"];
 
 /// How the README runs the program.
 const CALLS: &[&str] = &["dramatis ", "cargo run --release -- "];
