@@ -113,6 +113,7 @@ async fn converse(
 }
 
 fn refuse(outbox: &OutboxHandle, code: ErrorCode, message: &str, closing: Closing) {
+    tracing::warn!("a game was refused: {message}");
     outbox.send(ServerMessage::Error(ErrorMessage::new(code, message)));
     outbox.close(closing);
 }

@@ -140,7 +140,9 @@ impl Agent {
         let current = self.epoch();
         let promise = done.promise.filter(|promise| Some(promise.epoch) == current);
         let Err(error) = done.outcome else {
-            self.writes_fail = false;
+            if std::mem::take(&mut self.writes_fail) {
+                self.write_unknown_turns();
+            }
             if let Some(Promise { in_reply_to, turn_id, .. }) = promise {
                 self.send(ServerMessage::Stored(Stored { in_reply_to, turn_id }));
             }

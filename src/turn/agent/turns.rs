@@ -60,6 +60,7 @@ impl Agent {
             stream,
         }));
         self.memory.push(turn.clone());
+        self.write_unknown_turns();
         self.writes.turn(turn, None);
     }
 
@@ -215,6 +216,18 @@ impl Agent {
         self.last_activity = self.now();
         metrics::count_turn(&record, self.services.generator.provider_of(&record.model));
         self.log_record(record);
+    }
+
+    /// Writes the turns that the store could not take in when they began, each as a whole and in
+    /// their order.
+    pub(super) fn write_unknown_turns(&mut self) {
+        let unknown = std::mem::take(&mut self.unknown_turns);
+        if unknown.is_empty() {
+            return;
+        }
+        for turn in self.memory.turns().iter().filter(|turn| unknown.contains(&turn.turn_id)) {
+            self.writes.turn(turn.clone(), None);
+        }
     }
 
     /// Writes a turn that the store could not take in when it began, as a whole. `false`: the store
