@@ -29,10 +29,10 @@ const AGENTS: usize = 100;
 const PIECES: usize = 20;
 
 /// How long a player takes to answer.
-const THINKING: Duration = Duration::from_secs(3);
+const THINKING: Duration = Duration::from_secs(1);
 
 /// How often the server is looked at.
-const LOOK_EVERY: Duration = Duration::from_secs(30);
+const LOOK_EVERY: Duration = Duration::from_secs(20);
 
 /// How long it may take to come to rest.
 const REST: Duration = Duration::from_secs(5);
