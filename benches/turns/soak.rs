@@ -37,6 +37,10 @@ const LOOK_EVERY: Duration = Duration::from_secs(20);
 /// How long it may take to come to rest.
 const REST: Duration = Duration::from_secs(5);
 
+/// How long until the last transcript is written and the connections to the provider, kept for the
+/// next turn, are given up (after 90 s).
+const LAST_TRANSCRIPTS: Duration = Duration::from_secs(105);
+
 /// Plays for as long as a measurement takes, and prints what the server holds.
 pub async fn watch(options: &Options) -> anyhow::Result<()> {
     let provider = Provider::start(Replies::AtOnce { pieces: PIECES })?;
@@ -67,9 +71,11 @@ pub async fn watch(options: &Options) -> anyhow::Result<()> {
     while let Some(ended) = games.join_next().await {
         ended??;
     }
-    sleep(REST).await;
     println!("after the games have gone:");
-    look(&subject, began.elapsed().as_secs(), meter.turns()).await?;
+    for pause in [REST, LAST_TRANSCRIPTS] {
+        sleep(pause).await;
+        look(&subject, began.elapsed().as_secs(), meter.turns()).await?;
+    }
     println!();
     Ok(())
 }
