@@ -23,6 +23,7 @@ const SAID: &str = "Good evening, traveller. Sit down.";
 async fn check(fault: &'static str, expected: Seen) {
     let mut plan = Plan::saying(REPLY);
     plan.faults = vec![fault];
+    plan.pace = Pace::tokens_per_second(1_000.0);
     let stage = plan.begin().await;
     let mut game = stage.game().await;
     game.event("ada", "e1").await;
@@ -40,6 +41,16 @@ async fn check(fault: &'static str, expected: Seen) {
             assert_eq!(error["agent_id"], "ada");
             assert_eq!(error["turn_id"], turn[0]["turn_id"]);
             let place = |kind: &str| turn.iter().rposition(|it| it["type"] == kind);
+            // A reset may take along what was sent before it; of the others it is known.
+            let begins_to_speak = ["stall-midway", "error-in-stream", "truncated"];
+            if fault != "reset" {
+                let spoke = place("agent_tag_close").is_some();
+                assert_eq!(
+                    spoke,
+                    begins_to_speak.contains(&fault),
+                    "{fault}: what was said before"
+                );
+            }
             assert!(place("agent_tag_close") < place("error"), "{fault}: tags are closed first");
             let retryable = matches!(code, "provider_rate_limited" | "provider_error");
             assert_eq!(error["retryable"], retryable, "{fault}");
