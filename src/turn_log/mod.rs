@@ -15,6 +15,7 @@ mod cleaning;
 mod entry;
 mod files;
 mod reader;
+mod scribe;
 mod transcript;
 mod writer;
 
@@ -29,6 +30,7 @@ pub use entry::{ENTRY_VERSION, LogEntry, Logged};
 pub use reader::{LoggedAgent, list, read, read_agent};
 pub use transcript::render as transcript;
 
+use scribe::Scribe;
 use writer::{Queue, Writer};
 
 /// How much of the log is kept. Nothing is limited unless told.
@@ -83,7 +85,8 @@ impl TurnLog {
     pub fn open_within(dir: &Path, limits: &LogLimits) -> Result<Self, LogError> {
         std::fs::create_dir_all(dir).map_err(|error| LogError::at(dir, &error))?;
         let queue = Arc::new(Queue::default());
-        let writer = Writer::new(dir.to_owned(), limits);
+        let scribe = Scribe::start(dir.to_owned()).map_err(|error| LogError::at(dir, &error))?;
+        let writer = Writer::new(dir.to_owned(), limits, scribe);
         let shared = Arc::clone(&queue);
         let thread = thread::Builder::new()
             .name("turn-log".to_owned())

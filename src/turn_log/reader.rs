@@ -101,21 +101,16 @@ pub fn read(dir: &Path) -> Result<Vec<LogEntry>, LogError> {
 /// # Errors
 /// If a file can't be read.
 pub fn read_agent(dir: &Path, session: &Id, agent: &Id) -> Result<Vec<LogEntry>, LogError> {
-    let of_kind = |kind| -> Result<Vec<LogEntry>, LogError> {
-        let mut entries: Vec<LogEntry> = lines(&path(dir, session, agent, kind))?;
-        entries.retain(|entry| entry.session_id == *session && entry.agent_id == *agent);
-        Ok(entries)
-    };
     let mut inputs: HashMap<Id, Vec<LogEntry>> = HashMap::new();
     let mut sent: HashMap<Id, (Arc<Vec<Message>>, Vec<ToolSpec>)> = HashMap::new();
-    for entry in of_kind(Kind::ModelInput)? {
+    for entry in entries_of(dir, session, agent, Kind::ModelInput)? {
         if let Logged::ModelInput { turn_id, messages, tools, .. } = &entry.what {
             sent.insert(turn_id.clone(), (Arc::clone(messages), tools.clone()));
             inputs.entry(turn_id.clone()).or_default().push(entry);
         }
     }
     let mut entries = Vec::new();
-    for mut entry in of_kind(Kind::Conversation)? {
+    for mut entry in read_conversation(dir, session, agent)? {
         if let Logged::TurnRecord(record) = &mut entry.what
             && let Some((messages, tools)) = sent.get(&record.turn_id)
         {
@@ -132,6 +127,22 @@ pub fn read_agent(dir: &Path, session: &Id, agent: &Id) -> Result<Vec<LogEntry>,
     let mut strays: Vec<_> = inputs.into_values().flatten().collect();
     strays.sort_by_key(|entry| entry.time);
     entries.extend(strays);
+    Ok(entries)
+}
+
+/// As [`read_agent`], without what the model was sent.
+pub(super) fn read_conversation(
+    dir: &Path,
+    session: &Id,
+    agent: &Id,
+) -> Result<Vec<LogEntry>, LogError> {
+    entries_of(dir, session, agent, Kind::Conversation)
+}
+
+fn entries_of(dir: &Path, session: &Id, agent: &Id, kind: Kind) -> Result<Vec<LogEntry>, LogError> {
+    let mut entries: Vec<LogEntry> = lines(&path(dir, session, agent, kind))?;
+    // Ids made to collide share a file.
+    entries.retain(|entry| entry.session_id == *session && entry.agent_id == *agent);
     Ok(entries)
 }
 

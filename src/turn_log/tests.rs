@@ -30,6 +30,11 @@ fn said(agent: &str, text: &str) -> LogEntry {
     LogEntry::new(at(0), "save-1".into(), agent.into(), Logged::Event(occurrence))
 }
 
+fn writer(dir: &Path) -> Writer {
+    let scribe = Scribe::start(dir.to_owned()).unwrap();
+    Writer::new(dir.to_owned(), &LogLimits::default(), scribe)
+}
+
 fn tag(tag_id: u32, name: &str, text: &str) -> LedgerTag {
     LedgerTag {
         tag_id,
@@ -368,7 +373,7 @@ fn what_finds_no_room_is_counted_and_the_log_says_so_at_its_place() {
     assert_eq!(queue.lost(), 6);
     queue.close();
     queue.note(said("guard", "after the end"));
-    Writer::new(dir.path().to_owned(), &LogLimits::default()).run(&queue);
+    writer(dir.path()).run(&queue);
 
     let guard = read_agent(dir.path(), &"save-1".into(), &"guard".into()).unwrap();
     assert_eq!(guard.len(), MAX_QUEUED + 1);
@@ -382,7 +387,7 @@ fn what_finds_no_room_is_counted_and_the_log_says_so_at_its_place() {
 fn what_the_disk_refuses_is_told_when_it_takes_lines_again() {
     let dir = tempfile::tempdir().unwrap();
     let folder = dir.path().join("save-1");
-    let mut writer = Writer::new(dir.path().to_owned(), &LogLimits::default());
+    let mut writer = writer(dir.path());
     fs::write(&folder, "a file where a folder should be").unwrap();
     writer.write(said("guard", "refused"));
     writer.write(said("guard", "refused"));

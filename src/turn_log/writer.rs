@@ -4,7 +4,6 @@
 //! and a line in the agent's log says how many are missing at that place.
 
 use std::collections::{HashMap, HashSet};
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -14,7 +13,8 @@ use dramatis_protocol::Id;
 
 use super::entry::{LogEntry, Logged};
 use super::files::{Files, Kind, file_name, path};
-use super::{LogError, LogLimits, cleaning, reader, transcript};
+use super::scribe::Scribe;
+use super::{LogLimits, cleaning};
 
 /// How many entries may wait.
 pub(super) const MAX_QUEUED: usize = 2048;
@@ -151,12 +151,14 @@ pub(super) struct Writer {
     touched: HashMap<Id, HashSet<Id>>,
     /// What the disk refused; told as soon as it takes lines again.
     refused: HashMap<Key, Gap>,
+    scribe: Scribe,
 }
 
 impl Writer {
-    pub(super) fn new(dir: PathBuf, limits: &LogLimits) -> Self {
+    pub(super) fn new(dir: PathBuf, limits: &LogLimits, scribe: Scribe) -> Self {
         Self {
             dir,
+            scribe,
             files: Files::new(limits.max_file_bytes),
             max_age: limits.max_age,
             touched: HashMap::new(),
@@ -164,8 +166,8 @@ impl Writer {
         }
     }
 
-    /// Writes until the queue is closed and empty; then the transcripts of the sessions that are
-    /// still open.
+    /// Writes until the queue is closed and empty; then has the transcripts written of the sessions
+    /// that are still open.
     pub(super) fn run(mut self, queue: &Arc<Queue>) {
         self.clean();
         let mut cleaned = Instant::now();
@@ -188,6 +190,7 @@ impl Writer {
         for session in open {
             self.end_of_session(&session);
         }
+        self.scribe.finish();
     }
 
     /// Removes the sessions that have rested for too long.
@@ -247,17 +250,8 @@ impl Writer {
     }
 
     fn end_of_session(&mut self, session: &Id) {
-        for agent in self.touched.remove(session).into_iter().flatten() {
-            if let Err(error) = self.write_transcript(session, &agent) {
-                tracing::warn!(%error, "a transcript can't be written");
-            }
-        }
         self.files.close_folder(&self.dir.join(file_name(session)));
-    }
-
-    fn write_transcript(&self, session: &Id, agent: &Id) -> Result<(), LogError> {
-        let entries = reader::read_agent(&self.dir, session, agent)?;
-        let path = path(&self.dir, session, agent, Kind::Transcript);
-        fs::write(&path, transcript::render(&entries)).map_err(|error| LogError::at(&path, &error))
+        let agents = self.touched.remove(session).into_iter().flatten().collect();
+        self.scribe.write(session.clone(), agents);
     }
 }
