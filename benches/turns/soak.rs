@@ -37,9 +37,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(20);
 /// How long it may take to come to rest.
 const REST: Duration = Duration::from_secs(5);
 
-/// How long until the last transcript is written and the connections to the provider, kept for the
-/// next turn, are given up (after 90 s).
-const LAST_TRANSCRIPTS: Duration = Duration::from_secs(105);
+/// How long until the connections to the provider, kept for the next turn, are given up: they rest
+/// for a minute, and those that do are looked for once a minute.
+const CONNECTIONS_KEPT: Duration = Duration::from_secs(125);
 
 /// Plays for as long as a measurement takes, and prints what the server holds.
 pub async fn watch(options: &Options) -> anyhow::Result<()> {
@@ -72,7 +72,7 @@ pub async fn watch(options: &Options) -> anyhow::Result<()> {
         ended??;
     }
     println!("after the games have gone:");
-    for pause in [REST, LAST_TRANSCRIPTS] {
+    for pause in [REST, CONNECTIONS_KEPT] {
         sleep(pause).await;
         look(&subject, began.elapsed().as_secs(), meter.turns()).await?;
     }

@@ -34,6 +34,10 @@ use crate::record::Delta;
 /// The wait before the second attempt, where the provider names none; it doubles for each further.
 const FIRST_BACK_OFF: Duration = Duration::from_millis(250);
 
+/// How long a connection that nobody uses is kept for the next turn. It is looked for as often, so
+/// one may stay for twice the time. Servers and what stands before them give up after a minute or more.
+const KEEP_IDLE: Duration = Duration::from_secs(60);
+
 /// One endpoint with its connections.
 pub struct OpenAi {
     endpoint: Arc<Endpoint>,
@@ -62,6 +66,7 @@ impl OpenAi {
         drop(rustls::crypto::ring::default_provider().install_default());
         let mut builder = reqwest::Client::builder()
             .connect_timeout(limits.connect)
+            .pool_idle_timeout(KEEP_IDLE)
             .redirect(reqwest::redirect::Policy::none())
             .user_agent(concat!("dramatis/", env!("CARGO_PKG_VERSION")));
         if settings.is_loopback() {
