@@ -73,10 +73,12 @@ pub(super) fn prepare_writer(connection: &mut Connection) -> Result<(), Failure>
     Ok(())
 }
 
-/// Sets up a connection that only reads.
+/// Sets up a connection that only reads. It reads at once, so that it has all its files open from
+/// the start and finds out now if it can't.
 pub(super) fn prepare_reader(connection: &Connection) -> Result<(), Failure> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.pragma_update(None, "query_only", true)?;
+    connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0))?;
     Ok(())
 }
 
