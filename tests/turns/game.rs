@@ -8,7 +8,7 @@ use dramatis::generation::Generator;
 use dramatis::llm::{Limits, Llm, LlmSettings};
 use dramatis::prompt::PromptLimits;
 use dramatis::record::{Delta, ToolCallPiece};
-use dramatis::store::Store;
+use dramatis::store::{Store, StoredAgent};
 use dramatis::turn::agent::{AgentMessage, Services};
 use dramatis::turn::clock::{Clock, Ids};
 use dramatis::turn::outbox::OutboxHandle;
@@ -24,6 +24,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::checker::{Broken, Check, Checker, check_request, check_shown, must, words};
+use super::disk::{Disk, TABLES};
 use super::puppet::Puppet;
 
 /// One move of the game, the model or the clock.
@@ -81,6 +82,9 @@ pub enum Move {
     },
     /// The server goes down and comes back.
     Restart,
+    /// The disk takes nothing more that belongs into this table.
+    FillDisk(&'static str),
+    FreeDisk,
 }
 
 /// What a model may write; `#` becomes a word that was never used before.
@@ -106,13 +110,28 @@ const FRAGMENTS: &[&str] = &[
 ];
 
 pub fn moves() -> impl Strategy<Value = Vec<Move>> {
+    prop::collection::vec(one_move(), 1..80)
+}
+
+/// As [`moves`], with a disk that is full at times.
+pub fn moves_without_room() -> impl Strategy<Value = Vec<Move>> {
+    let table = prop::sample::select(&TABLES[..]);
+    let one = prop_oneof![
+        12 => one_move(),
+        1 => table.prop_map(Move::FillDisk),
+        1 => Just(Move::FreeDisk),
+    ];
+    prop::collection::vec(one, 1..80)
+}
+
+fn one_move() -> impl Strategy<Value = Move> {
     let agent = 0..2_usize;
     let interrupt = prop_oneof![
         3 => Just(Interrupt::Now),
         2 => Just(Interrupt::Queue),
         1 => Just(Interrupt::Drop),
     ];
-    let one = prop_oneof![
+    prop_oneof![
         6 => (agent.clone(), interrupt, -1..2_i32, any::<bool>()).prop_map(
             |(agent, interrupt, priority, with_state)| {
                 Move::Event { agent, interrupt, priority, with_state }
@@ -139,23 +158,22 @@ pub fn moves() -> impl Strategy<Value = Vec<Move>> {
         1 => Just(Move::TakeOver),
         1 => (0..2_usize, 0..4_usize).prop_map(|(agent, back)| Move::Resume { agent, back }),
         1 => Just(Move::Restart),
-    ];
-    prop::collection::vec(one, 1..80)
+    ]
 }
 
 /// A play session with two agents.
 pub struct Play {
-    registry: Registry,
-    store: Store,
+    pub registry: Registry,
+    pub store: Store,
     puppet: Arc<Puppet>,
-    attachment: Attachment,
-    outbox: OutboxHandle,
+    pub attachment: Attachment,
+    pub outbox: OutboxHandle,
     checker: Checker,
     sent: BTreeSet<String>,
     questions: BTreeMap<String, Id>,
     results: u64,
-    stored: BTreeSet<String>,
-    promised: BTreeSet<String>,
+    pub stored: BTreeSet<String>,
+    pub promised: BTreeSet<String>,
     checked_requests: usize,
     words: u64,
     events: u64,
@@ -164,9 +182,12 @@ pub struct Play {
     /// Turns that an older save game undid.
     set_aside: BTreeSet<String>,
     ids: Ids,
+    disk: Option<Disk>,
+    /// Whether the disk is full, or would be if there was one.
+    is_full: bool,
 }
 
-fn agent_name(agent: usize) -> Id {
+pub fn agent_name(agent: usize) -> Id {
     format!("agent{agent}").into()
 }
 
@@ -209,9 +230,8 @@ fn registry(store: &Store, puppet: &Arc<Puppet>, ids: &Ids) -> Registry {
 }
 
 impl Play {
-    pub async fn begin() -> Self {
+    pub async fn begin(store: Store, disk: Option<Disk>) -> Self {
         let puppet = Arc::new(Puppet::default());
-        let store = Store::in_memory().unwrap();
         let ids = Ids::counted();
         let registry = registry(&store, &puppet, &ids);
         let outbox = OutboxHandle::default();
@@ -235,6 +255,8 @@ impl Play {
             lost: BTreeSet::new(),
             set_aside: BTreeSet::new(),
             ids,
+            disk,
+            is_full: false,
         }
     }
 
@@ -259,14 +281,33 @@ impl Play {
             Move::Read(frames) => self.read(frames)?,
             Move::Reconnect => self.reconnect().await,
             Move::TakeOver => self.take_over().await?,
+            // Without room the one is refused, and with the other what is in memory is gone.
+            Move::Resume { .. } | Move::Restart if self.is_full => {}
             Move::Resume { agent, back } => self.resume(agent, back).await?,
             Move::Restart => self.restart().await?,
+            Move::FillDisk(table) => self.fill_disk(&[table]),
+            Move::FreeDisk => self.free_disk(),
         }
         self.settle().await
     }
 
-    /// Ends the play as a shutdown does; then nothing may be owed.
-    pub async fn end(mut self) -> Check {
+    pub fn fill_disk(&mut self, tables: &[&str]) {
+        self.is_full = true;
+        self.disk.iter().for_each(|disk| disk.fill(tables));
+    }
+
+    pub fn free_disk(&mut self) {
+        self.is_full = false;
+        self.disk.iter().for_each(Disk::free);
+    }
+
+    /// Ends the play as a shutdown does; then nothing may be owed. What is stored of the agents.
+    pub async fn end(mut self) -> Result<Vec<StoredAgent>, Broken> {
+        if self.is_full {
+            self.free_disk();
+        }
+        // Who could not store something before tries again soon.
+        tokio::time::sleep(Duration::from_secs(6)).await;
         let next = OutboxHandle::default();
         let attachment = self.attach("other", next).await;
         let old = std::mem::replace(&mut self.attachment, attachment);
@@ -293,8 +334,13 @@ impl Play {
         let Self { registry, store, attachment, .. } = self;
         attachment.detach(true).await;
         registry.close().await;
+        let mut stored = Vec::new();
+        for agent in 0..2 {
+            let agent = store.load_agent(&"play".into(), &agent_name(agent), 1_000).await;
+            stored.push(agent.unwrap());
+        }
         store.close().await;
-        Ok(())
+        Ok(stored)
     }
 
     /// Lets every task and every commit come to rest, then looks at new requests.
@@ -384,7 +430,7 @@ impl Play {
     }
 
     /// The turn that the game heard of `back` turns before the newest.
-    fn known_turn(&self, agent: usize, back: usize) -> Option<String> {
+    pub fn known_turn(&self, agent: usize, back: usize) -> Option<String> {
         let name = agent_name(agent);
         let of_agent = self.checker.order.iter().rev();
         let of_agent = of_agent.filter(|turn| self.checker.turns[*turn].agent == *name);
@@ -469,7 +515,8 @@ impl Play {
 
     fn read(&mut self, frames: usize) -> Check {
         let mut json = String::new();
-        for _ in 0..frames {
+        let mut left = frames;
+        while left > 0 {
             if !self.outbox.take(&mut json) {
                 break;
             }
@@ -478,6 +525,10 @@ impl Play {
             }
             let message: ServerMessage = serde_json::from_str(&json).unwrap();
             self.checker.see(&message)?;
+            // What tells of the disk doesn't count: without room there is more of it.
+            let of_disk = matches!(&message, ServerMessage::Stored(_))
+                || matches!(&message, ServerMessage::Error(error) if error.code == ErrorCode::Internal);
+            left -= usize::from(!of_disk);
             self.note(message)?;
         }
         Ok(())
@@ -493,6 +544,12 @@ impl Play {
                 must!(promised, "{} was stored for another connection", stored.in_reply_to);
                 let new = self.stored.insert(stored.in_reply_to.to_string());
                 must!(new, "{} stored twice", stored.in_reply_to);
+            }
+            ServerMessage::Error(error)
+                if self.disk.is_some() && error.code == ErrorCode::Internal =>
+            {
+                // To be sent again later.
+                error.in_reply_to.map(|promise| self.promised.remove(&*promise));
             }
             ServerMessage::Error(error) => {
                 let expected =
