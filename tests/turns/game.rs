@@ -7,7 +7,7 @@ use std::time::Duration;
 use dramatis::generation::Generator;
 use dramatis::llm::{Limits, Llm, LlmSettings};
 use dramatis::prompt::PromptLimits;
-use dramatis::record::{Delta, ToolCallPiece};
+use dramatis::record::{AgentHistory, Delta, Observation, ToolCallPiece};
 use dramatis::store::{Store, StoredAgent};
 use dramatis::turn::agent::{AgentMessage, Services};
 use dramatis::turn::clock::{Clock, Ids};
@@ -174,6 +174,10 @@ pub struct Play {
     results: u64,
     pub stored: BTreeSet<String>,
     pub promised: BTreeSet<String>,
+    /// Agent and turn of each message that is answered with `stored`, and whether it is a result.
+    kept: BTreeMap<String, (usize, String, bool)>,
+    /// Of those, which have been answered since the last look into the store.
+    just_stored: Vec<String>,
     checked_requests: usize,
     words: u64,
     events: u64,
@@ -249,6 +253,8 @@ impl Play {
             results: 0,
             stored: BTreeSet::new(),
             promised: BTreeSet::new(),
+            kept: BTreeMap::new(),
+            just_stored: Vec::new(),
             checked_requests: 0,
             words: 0,
             events: 0,
@@ -350,6 +356,26 @@ impl Play {
         for asked in self.puppet.asked().iter().skip(self.checked_requests) {
             check_request(&asked.request, &refused)?;
             self.checked_requests += 1;
+        }
+        self.check_stored().await
+    }
+
+    /// What was answered with `stored` is in the store, whatever the disk does.
+    async fn check_stored(&mut self) -> Check {
+        for message_id in std::mem::take(&mut self.just_stored) {
+            let (agent, turn_id, is_result) = self.kept[&message_id].clone();
+            let name = agent_name(agent);
+            let session = self.attachment.session_id().clone();
+            let agent = self.store.load_agent(&session, &name, 1_000).await.unwrap();
+            let AgentHistory { turns, pending } = agent.history;
+            let is_stored = if is_result {
+                turns.iter().any(|turn| *turn.turn_id == *turn_id && turn.result.is_some())
+            } else {
+                turns.iter().flat_map(|turn| &turn.input).chain(&pending).any(|observation| {
+                    matches!(observation, Observation::ToolAnswer(answer) if *answer.turn_id == *turn_id)
+                })
+            };
+            must!(is_stored, "{message_id} is not stored, as {turn_id} shows");
         }
         Ok(())
     }
@@ -472,6 +498,7 @@ impl Play {
         self.results += 1;
         let message_id = format!("m{}", self.results);
         self.promised.insert(message_id.clone());
+        self.kept.insert(message_id.clone(), (agent, turn_id.clone(), true));
         let result = AgentTurnResult {
             agent_id: agent_name(agent),
             turn_id: turn_id.into(),
@@ -500,6 +527,7 @@ impl Play {
         self.results += 1;
         let message_id = format!("m{}", self.results);
         self.promised.insert(message_id.clone());
+        self.kept.insert(message_id.clone(), (agent, turn_id.clone(), false));
         let agent_id = agent_name(agent);
         let results = ToolResults { agent_id, turn_id: turn_id.into(), results, follow_up };
         let message = AgentMessage::ToolResults(Box::new(results));
@@ -544,6 +572,7 @@ impl Play {
                 must!(promised, "{} was stored for another connection", stored.in_reply_to);
                 let new = self.stored.insert(stored.in_reply_to.to_string());
                 must!(new, "{} stored twice", stored.in_reply_to);
+                self.just_stored.push(stored.in_reply_to.to_string());
             }
             ServerMessage::Error(error)
                 if self.disk.is_some() && error.code == ErrorCode::Internal =>
@@ -643,6 +672,8 @@ impl Play {
         self.sent.clear();
         self.promised.clear();
         self.stored.clear();
+        self.kept.clear();
+        self.just_stored.clear();
         self.questions.clear();
         // Each connection numbers its messages from one again.
         self.results = 0;
