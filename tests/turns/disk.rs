@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use dramatis::record::Observation;
 use dramatis::store::Store;
+use dramatis::turn::agent::AgentMessage;
 use dramatis::turn::outbox::OutboxHandle;
 use dramatis::turn::registry::SessionPlan;
-use dramatis_protocol::{ErrorCode, ErrorMessage, Id, Interrupt};
+use dramatis_protocol::{ErrorCode, ErrorMessage, Id, Interrupt, ToolResult, ToolResults};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
@@ -162,6 +164,60 @@ async fn a_session_that_had_no_room_is_opened_by_what_is_played_in_it() {
     // It outlives its connection, as it has a name.
     assert_eq!(attach(&mut play, SessionPlan::named("play")).await, Ok(Vec::new()));
     assert!(play.store.has_session(&"late".into()).await.unwrap());
+}
+
+/// Tells what the two tools of the newest turn answered.
+async fn answer_two(play: &mut Play, message_id: &str) {
+    let turn_id = play.known_turn(0, 0).unwrap();
+    play.promised.insert(message_id.to_owned());
+    play.kept.insert(message_id.to_owned(), (0, turn_id.clone(), false));
+    let answer = |tag_id, output: &str| ToolResult {
+        tag_id: Some(tag_id),
+        call_id: None,
+        name: None,
+        ok: true,
+        output: output.into(),
+    };
+    let results = ToolResults {
+        agent_id: agent_name(0),
+        turn_id: turn_id.into(),
+        results: vec![answer(0, "too long"), answer(1, "fits")],
+        follow_up: false,
+    };
+    let message = AgentMessage::ToolResults(Box::new(results));
+    play.attachment.deliver(&agent_name(0), message, Some(message_id.into())).await.unwrap();
+    make(play, &[Move::Wait(50), Move::Read(usize::MAX)]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_of_which_a_part_had_room_is_not_called_stored() {
+    let mut play = begin().await;
+    let agent = 0;
+    let moves = [
+        Move::Event { agent, interrupt: Interrupt::Now, priority: 0, with_state: true },
+        Move::Text { agent, fragment: 8 },
+        Move::Text { agent, fragment: 8 },
+        Move::Finish { agent, truncated: false },
+        Move::Read(usize::MAX),
+    ];
+    make(&mut play, &moves).await;
+    play.disk.as_ref().unwrap().execute(
+        "CREATE TRIGGER no_INSERT_of_observations BEFORE INSERT ON observations
+         WHEN new.body LIKE '%too long%' BEGIN SELECT RAISE(ABORT, 'no room'); END",
+    );
+    answer_two(&mut play, "m1").await;
+    // Again: the agent knows both answers, and the store still doesn't.
+    answer_two(&mut play, "m2").await;
+    assert!(play.stored.is_empty() && play.promised.is_empty(), "{:?}", play.stored);
+    play.free_disk();
+    answer_two(&mut play, "m3").await;
+    assert_eq!(play.stored.len(), 1);
+    let agent = play.store.load_agent(&"play".into(), &agent_name(0), 1).await.unwrap();
+    let outputs = agent.history.pending.iter().map(|observation| match observation {
+        Observation::ToolAnswer(answer) => answer.output.as_str().unwrap(),
+        other => panic!("{other:?}"),
+    });
+    assert_eq!(outputs.collect::<Vec<_>>(), ["too long", "fits"]);
 }
 
 #[tokio::test(start_paused = true)]

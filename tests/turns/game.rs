@@ -175,7 +175,7 @@ pub struct Play {
     pub stored: BTreeSet<String>,
     pub promised: BTreeSet<String>,
     /// Agent and turn of each message that is answered with `stored`, and whether it is a result.
-    kept: BTreeMap<String, (usize, String, bool)>,
+    pub kept: BTreeMap<String, (usize, String, bool)>,
     /// Of those, which have been answered since the last look into the store.
     just_stored: Vec<String>,
     checked_requests: usize,
@@ -186,7 +186,7 @@ pub struct Play {
     /// Turns that an older save game undid.
     set_aside: BTreeSet<String>,
     ids: Ids,
-    disk: Option<Disk>,
+    pub disk: Option<Disk>,
     /// Whether the disk is full, or would be if there was one.
     is_full: bool,
 }
