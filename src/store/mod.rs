@@ -24,7 +24,7 @@ use tokio::sync::Semaphore;
 pub use error::{StoreError, StoreErrorKind};
 pub use queue::Ticket;
 pub use read::{KNOWN_EVENTS, StoredAgent};
-pub use write::{MAX_PENDING, Write};
+pub use write::{MAX_PENDING, UnwrittenMemory, Write};
 
 use crate::record::PastTurn;
 use error::Failure;

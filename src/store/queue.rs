@@ -210,11 +210,17 @@ impl Queue {
     fn note_health(&self, entries: &[(Job, oneshot::Sender<Answer>)], error: Option<&StoreError>) {
         match error {
             Some(error) if error.blames_disk() => {
-                tracing::error!(%error, "the store could not write");
-                self.healthy.store(false, Ordering::Relaxed);
+                // While the disk is full every agent tries again and again: one line says it all.
+                if self.healthy.swap(false, Ordering::Relaxed) {
+                    tracing::error!(%error, "the store could not write");
+                } else {
+                    tracing::debug!(%error, "the store still can't write");
+                }
             }
-            None if entries.iter().any(|(job, _)| !matches!(job, Job::Barrier)) => {
-                self.healthy.store(true, Ordering::Relaxed);
+            None if entries.iter().any(|(job, _)| !matches!(job, Job::Barrier))
+                && !self.healthy.swap(true, Ordering::Relaxed) =>
+            {
+                tracing::info!("the store writes again");
             }
             _ => {}
         }

@@ -8,7 +8,7 @@ use dramatis_protocol::{ErrorCode, ErrorMessage, Id, ServerMessage};
 
 use super::Shared;
 use super::session::{Attachment, Session};
-use crate::store::StoreError;
+use crate::store::{StoreError, StoreErrorKind};
 use crate::turn::agent::Connected;
 use crate::turn::outbox::{Closing, OutboxHandle};
 
@@ -35,7 +35,7 @@ impl SessionPlan {
 pub struct Attached {
     /// Its hold on the session.
     pub attachment: Attachment,
-    /// What of the plan could not be done; the session is served without it.
+    /// What of the plan could not be done; the session is served all the same.
     pub complaints: Vec<ErrorMessage>,
 }
 
@@ -57,9 +57,10 @@ pub(super) async fn attach(
         (session, connected, before)
     };
     let mut complaints = Vec::new();
-    // After `connect`: an older connection of the same session can't end it any more.
+    // After `connect`: an older connection of the same session can't end it any more. If it fails,
+    // the first agent that has something to write opens the session as soon as that is possible.
     if let Err(error) = shared.services.store.open_session(&id, named).await {
-        complaints.push(broken(&id, &error));
+        complaints.push(not_opened(&id, &error));
     }
     let handed_over = session.hand_over(&connected).await;
     if let Some(before) = before {
@@ -69,8 +70,20 @@ pub(super) async fn attach(
             dismiss(&before);
         });
     }
-    complaints.extend(resume(shared, &session, &connected, &plan.resume_after).await);
+    let resumed = resume(shared, &session, &connected, &plan.resume_after).await;
     let attachment = Attachment::new(session, Arc::clone(shared), connected);
+    match resumed {
+        Ok(unknown) => complaints.extend(unknown),
+        Err(refusal) => {
+            // The game would take the agents for younger than they are.
+            attachment.detach(false).await;
+            if plan.fork_of.is_some() {
+                // Else the same hello would find a session of that name.
+                let _ = shared.services.store.drop_session(&id).await;
+            }
+            return Err(refusal);
+        }
+    }
     Ok(Attached { attachment, complaints })
 }
 
@@ -88,10 +101,17 @@ async fn fork(shared: &Shared, original: &Id, copy: &Id) -> Result<(), ErrorMess
         error.field = Some(field.to_owned());
         Err(error)
     };
-    if !store.has_session(original).await.map_err(|error| broken(original, &error))? {
+    let failed = |error: StoreError| not_copied(original, &error);
+    let in_memory = shared.sessions().get(original).cloned();
+    if let Some(session) = in_memory
+        && !session.settle_all().await
+    {
+        return Err(failed(unwritten()));
+    }
+    if !store.has_session(original).await.map_err(failed)? {
         return refuse(format!("there is no play session \"{original}\" to copy"), "fork_of");
     }
-    if !store.fork(original, copy).await.map_err(|error| broken(copy, &error))? {
+    if !store.fork(original, copy).await.map_err(failed)? {
         let message = format!("a play session \"{copy}\" exists already: choose another name");
         return refuse(message, "session_id");
     }
@@ -99,37 +119,71 @@ async fn fork(shared: &Shared, original: &Id, copy: &Id) -> Result<(), ErrorMess
 }
 
 /// Takes agents back to the moment after a turn. Their tasks, if any, end first, so that what they
-/// wrote lies before what is set aside.
+/// wrote lies before what is set aside. Turns that are unknown come back as complaints.
+///
+/// # Errors
+/// If the store can't do it. Agents before that one have been taken back; to do it again does no
+/// harm.
 async fn resume(
     shared: &Shared,
     session: &Session,
     connected: &Connected,
     resume_after: &BTreeMap<Id, Id>,
-) -> Vec<ErrorMessage> {
+) -> Result<Vec<ErrorMessage>, ErrorMessage> {
     let mut complaints = Vec::new();
     for (agent, turn) in resume_after {
+        let about_agent = |error: ErrorMessage| ErrorMessage {
+            field: Some(format!("resume_after.{agent}")),
+            agent_id: Some(agent.clone()),
+            turn_id: Some(turn.clone()),
+            ..error
+        };
+        let failed = |error: &StoreError| about_agent(not_taken_back(session.id(), agent, error));
+        // A task that ends takes with it what it could not write.
+        if !session.settle(agent).await {
+            return Err(failed(&unwritten()));
+        }
         if !session.put_to_sleep(agent, connected).await {
             break;
         }
-        let mut error = match shared.services.store.resume_after(session.id(), agent, turn).await {
-            Ok(true) => continue,
-            Ok(false) => {
-                let message = format!("agent \"{agent}\" has no turn {turn} to resume after");
-                ErrorMessage::new(ErrorCode::UnknownTurn, message)
-            }
-            Err(error) => broken(session.id(), &error),
-        };
-        error.field = Some(format!("resume_after.{agent}"));
-        error.agent_id = Some(agent.clone());
-        error.turn_id = Some(turn.clone());
-        complaints.push(error);
+        let store = &shared.services.store;
+        if !store.resume_after(session.id(), agent, turn).await.map_err(|error| failed(&error))? {
+            let message = format!("agent \"{agent}\" has no turn {turn} to resume after");
+            complaints.push(about_agent(ErrorMessage::new(ErrorCode::UnknownTurn, message)));
+        }
     }
-    complaints
+    Ok(complaints)
 }
 
-fn broken(session: &Id, error: &StoreError) -> ErrorMessage {
-    tracing::error!(%session, %error, "a play session could not be opened");
-    let message =
-        "the store can't be used (see the server's log): nothing that happens now is kept";
+fn unwritten() -> StoreError {
+    StoreError {
+        kind: StoreErrorKind::Full,
+        message: "what happened before could not be written yet".to_owned(),
+    }
+}
+
+fn not_opened(session: &Id, error: &StoreError) -> ErrorMessage {
+    tracing::error!(%session, %error, "a play session could not be opened in the store");
+    let message = "this play session can't be stored now (see the server's log): its agents go on \
+                   from memory, and store it as soon as there is room";
+    ErrorMessage::new(ErrorCode::Internal, message)
+}
+
+fn not_copied(session: &Id, error: &StoreError) -> ErrorMessage {
+    tracing::error!(%session, %error, "a play session could not be copied");
+    let message = format!(
+        "the play session \"{session}\" can't be copied now (see the server's log): there is no \
+         copy, and this connection has no session; say hello again later"
+    );
+    let error = ErrorMessage::new(ErrorCode::Internal, message);
+    ErrorMessage { field: Some("fork_of".to_owned()), ..error }
+}
+
+fn not_taken_back(session: &Id, agent: &Id, error: &StoreError) -> ErrorMessage {
+    tracing::error!(%session, %agent, %error, "an agent could not be taken back to a save game");
+    let message = format!(
+        "agent \"{agent}\" can't be taken back now (see the server's log): its history was not \
+         set aside, and this connection has no session; say the same hello again later"
+    );
     ErrorMessage::new(ErrorCode::Internal, message)
 }
