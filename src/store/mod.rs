@@ -153,6 +153,15 @@ impl Store {
         self.ask(Job::ResumeAfter { session, agent, turn_id }).await
     }
 
+    /// Takes every agent of a session but those `kept` back to the moment before its first turn, as
+    /// [`Store::resume_after`] would.
+    ///
+    /// # Errors
+    /// If it can't be committed.
+    pub async fn forget_others(&self, session: &Id, kept: Vec<Id>) -> Result<(), StoreError> {
+        self.ask(Job::ForgetOthers { session: session.clone(), kept }).await.map(drop)
+    }
+
     /// Whether there is such a session.
     ///
     /// # Errors

@@ -38,6 +38,10 @@ pub(super) enum Job {
         agent: Id,
         turn_id: Id,
     },
+    ForgetOthers {
+        session: Id,
+        kept: Vec<Id>,
+    },
     Fork {
         from: Id,
         to: Id,
@@ -259,6 +263,9 @@ fn perform(connection: &Connection, job: &Job) -> Result<bool, Failure> {
         Job::ForgetSession { id } => sessions::forget(connection, id),
         Job::ResumeAfter { session, agent, turn_id } => {
             sessions::resume_after(connection, session, agent, turn_id)
+        }
+        Job::ForgetOthers { session, kept } => {
+            sessions::forget_others(connection, session, kept).map(|()| true)
         }
         Job::Fork { from, to } => sessions::fork(connection, from, to),
         Job::Barrier => Ok(true),

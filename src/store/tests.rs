@@ -671,6 +671,23 @@ async fn a_save_game_takes_an_agent_back() {
 }
 
 #[tokio::test]
+async fn whoever_is_not_kept_begins_anew() {
+    let store = in_memory().await;
+    for (agent, turn) in [("guard", "g1"), ("baker", "b1")] {
+        live_through(&store, agent, turn, "e1").await;
+        put(&store, observation(agent, "waits")).await.unwrap();
+    }
+    store.forget_others(&id("s"), vec![id("guard"), id("nobody")]).await.unwrap();
+    let guard = load(&store, "guard").await;
+    assert_eq!((turn_ids(&guard).len(), guard.history.pending.len()), (1, 1));
+    let baker = load(&store, "baker").await;
+    assert_eq!((baker.turn_count, baker.history.pending), (0, Vec::new()));
+    live_through(&store, "baker", "b1", "e1").await;
+    assert_eq!(turn_ids(&load(&store, "baker").await), ["b1"], "its ids are free again");
+    store.forget_others(&id("no such session"), Vec::new()).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_fork_is_a_copy_with_a_life_of_its_own() {
     let store = in_memory().await;
     for (turn, event) in [("t1", "e1"), ("t2", "e2")] {

@@ -152,6 +152,25 @@ async fn history_goes_on_over_a_reconnect_and_a_save_game_takes_it_back() {
     let request = last_request(&stage);
     assert!(request.contains("alpha") && !request.contains("beta"), "{request}");
 
+    // Whoever had not yet spoken when the game was saved forgets what came after.
+    other.event("bea", "e5").await;
+    let turn = other.turn().await;
+    let spoken = text_of(&turn, "speech");
+    let mut again = stage.game().await;
+    again
+        .send(&json!({
+            "type": "hello", "session_id": "again", "fork_of": "copy",
+            "resume_after": {"ada": first}, "forget_others": true,
+        }))
+        .await;
+    again.until("welcome").await;
+    again.event("bea", "e6").await;
+    again.turn().await;
+    assert!(!last_request(&stage).contains(&spoken), "{spoken}");
+    other.event("bea", "e7").await;
+    other.turn().await;
+    assert!(last_request(&stage).contains(&spoken), "{spoken}");
+
     // What can't be done is said, and the session is served all the same.
     let mut late = stage.game().await;
     late.send(

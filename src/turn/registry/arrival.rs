@@ -21,6 +21,8 @@ pub struct SessionPlan {
     pub fork_of: Option<Id>,
     /// For each agent named, the turn after which its history is taken up again.
     pub resume_after: BTreeMap<Id, Id>,
+    /// Whether the agents that aren't named begin anew.
+    pub forget_others: bool,
 }
 
 impl SessionPlan {
@@ -45,7 +47,7 @@ pub(super) async fn attach(
     outbox: OutboxHandle,
 ) -> Result<Attached, ErrorMessage> {
     let named = plan.name.is_some();
-    let id = plan.name.unwrap_or_else(|| shared.services.ids.next("session"));
+    let id = plan.name.clone().unwrap_or_else(|| shared.services.ids.next("session"));
     if let Some(original) = &plan.fork_of {
         fork(shared, original, &id).await?;
     }
@@ -70,7 +72,7 @@ pub(super) async fn attach(
             dismiss(&before);
         });
     }
-    let resumed = resume(shared, &session, &connected, &plan.resume_after).await;
+    let resumed = resume(shared, &session, &connected, &plan).await;
     let attachment = Attachment::new(session, Arc::clone(shared), connected);
     match resumed {
         Ok(unknown) => complaints.extend(unknown),
@@ -118,8 +120,8 @@ async fn fork(shared: &Shared, original: &Id, copy: &Id) -> Result<(), ErrorMess
     Ok(())
 }
 
-/// Takes agents back to the moment after a turn. Their tasks, if any, end first, so that what they
-/// wrote lies before what is set aside. Turns that are unknown come back as complaints.
+/// Takes agents back to the moment after a turn, and those that aren't named to their beginning if
+/// that is asked for. Turns that are unknown come back as complaints.
 ///
 /// # Errors
 /// If the store can't do it. Agents before that one have been taken back; to do it again does no
@@ -128,31 +130,67 @@ async fn resume(
     shared: &Shared,
     session: &Session,
     connected: &Connected,
-    resume_after: &BTreeMap<Id, Id>,
+    plan: &SessionPlan,
 ) -> Result<Vec<ErrorMessage>, ErrorMessage> {
+    let store = &shared.services.store;
     let mut complaints = Vec::new();
-    for (agent, turn) in resume_after {
+    for (agent, turn) in &plan.resume_after {
         let about_agent = |error: ErrorMessage| ErrorMessage {
             field: Some(format!("resume_after.{agent}")),
             agent_id: Some(agent.clone()),
             turn_id: Some(turn.clone()),
             ..error
         };
-        let failed = |error: &StoreError| about_agent(not_taken_back(session.id(), agent, error));
-        // A task that ends takes with it what it could not write.
-        if !session.settle(agent).await {
-            return Err(failed(&unwritten()));
+        let failed = |error: &StoreError| {
+            about_agent(not_taken_back(session.id(), &format!("agent \"{agent}\""), error))
+        };
+        if !end_task(session, connected, agent).await.map_err(|error| failed(&error))? {
+            return Ok(complaints);
         }
-        if !session.put_to_sleep(agent, connected).await {
-            break;
-        }
-        let store = &shared.services.store;
         if !store.resume_after(session.id(), agent, turn).await.map_err(|error| failed(&error))? {
             let message = format!("agent \"{agent}\" has no turn {turn} to resume after");
             complaints.push(about_agent(ErrorMessage::new(ErrorCode::UnknownTurn, message)));
         }
     }
+    if plan.forget_others {
+        forget_others(shared, session, connected, &plan.resume_after).await?;
+    }
     Ok(complaints)
+}
+
+/// Takes the agents that aren't named back to their beginning.
+async fn forget_others(
+    shared: &Shared,
+    session: &Session,
+    connected: &Connected,
+    named: &BTreeMap<Id, Id>,
+) -> Result<(), ErrorMessage> {
+    let failed = |error: StoreError| ErrorMessage {
+        field: Some("forget_others".to_owned()),
+        ..not_taken_back(session.id(), "the others", &error)
+    };
+    for agent in session.awake().into_iter().filter(|agent| !named.contains_key(agent)) {
+        if !end_task(session, connected, &agent).await.map_err(failed)? {
+            return Ok(());
+        }
+    }
+    let kept = named.keys().cloned().collect();
+    let forgotten = shared.services.store.forget_others(session.id(), kept).await;
+    forgotten.map_err(failed)
+}
+
+/// Ends an agent's task, if it has one, so that what it wrote lies before what is set aside.
+/// `false`: the session is another connection's now.
+async fn end_task(
+    session: &Session,
+    connected: &Connected,
+    agent: &Id,
+) -> Result<bool, StoreError> {
+    // A task that ends takes with it what it could not write.
+    if !session.settle(agent).await {
+        return Err(unwritten());
+    }
+    Ok(session.put_to_sleep(agent, connected).await)
 }
 
 fn unwritten() -> StoreError {
@@ -179,10 +217,10 @@ fn not_copied(session: &Id, error: &StoreError) -> ErrorMessage {
     ErrorMessage { field: Some("fork_of".to_owned()), ..error }
 }
 
-fn not_taken_back(session: &Id, agent: &Id, error: &StoreError) -> ErrorMessage {
-    tracing::error!(%session, %agent, %error, "an agent could not be taken back to a save game");
+fn not_taken_back(session: &Id, who: &str, error: &StoreError) -> ErrorMessage {
+    tracing::error!(%session, who, %error, "agents could not be taken back to a save game");
     let message = format!(
-        "agent \"{agent}\" can't be taken back now (see the server's log): its history was not \
+        "{who} can't be taken back now (see the server's log): their history was not \
          set aside, and this connection has no session; say the same hello again later"
     );
     ErrorMessage::new(ErrorCode::Internal, message)

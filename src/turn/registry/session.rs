@@ -112,6 +112,11 @@ impl Session {
         true
     }
 
+    /// The agents that have a task.
+    pub fn awake(&self) -> Vec<Id> {
+        self.inner().agents.keys().cloned().collect()
+    }
+
     /// Ends an agent's task, if it has one, once it has read its inbox and stored what it knows.
     /// `false`: the connection is not the session's any more, and nothing was done.
     pub async fn put_to_sleep(&self, agent_id: &Id, connected: &Connected) -> bool {
