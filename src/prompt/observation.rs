@@ -30,7 +30,11 @@ pub fn line(observation: &Observation) -> String {
 /// Who spoke or acted, as the agent knows them.
 pub fn speaker(actor: Option<&Actor>) -> Option<&str> {
     let actor = actor?;
-    actor.name.as_deref().or(actor.id.as_deref()).filter(|name| !name.trim().is_empty())
+    actor
+        .name
+        .as_deref()
+        .or(actor.id.as_deref())
+        .filter(|name| !name.chars().all(char::is_whitespace))
 }
 
 /// `Aldo (player_spoke): "Good evening" (data: {"place":"bar"})`, less what is not there; `nobody`

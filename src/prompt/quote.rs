@@ -21,6 +21,20 @@ pub fn quoted(text: &str) -> String {
 /// As [`quoted`], at the end of a line that is being written.
 pub fn push_quoted(out: &mut String, text: &str) {
     out.push('"');
+    if text.bytes().all(stands_for_itself) {
+        out.push_str(text);
+    } else {
+        push_escaped_line(out, text);
+    }
+    out.push('"');
+}
+
+/// Whether a character of one byte needs no escape between quotes.
+const fn stands_for_itself(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\' | b'<' | b'>' | b'&')
+}
+
+fn push_escaped_line(out: &mut String, text: &str) {
     let mut after_return = false;
     for c in text.chars() {
         match c {
@@ -34,13 +48,13 @@ pub fn push_quoted(out: &mut String, text: &str) {
         }
         after_return = c == '\r';
     }
-    out.push('"');
 }
 
 /// A name as it is where it can't be taken for anything else, in quotes otherwise.
 pub fn name(name: &str) -> Cow<'_, str> {
     let plain = !name.is_empty()
-        && name.trim() == name
+        && !name.starts_with(char::is_whitespace)
+        && !name.ends_with(char::is_whitespace)
         && name.chars().count() <= PLAIN_NAME_CHARS
         && name.chars().all(|c| c.is_alphanumeric() || matches!(c, ' ' | '_' | '-' | '.' | '\''))
         && !sentences::LINE_WORDS.iter().any(|word| begins_with(name, word));
