@@ -10,6 +10,7 @@ use super::super::clock::Millis;
 use super::super::ledger::Ledger;
 use super::super::outbox::OutboxHandle;
 use super::super::state::{Ending, Input, Start};
+use super::super::vocabulary::standard_vocabulary;
 use super::running::{Running, next_step};
 use super::{Agent, Connected, metrics};
 use crate::generation::{Generation, GenerationPlan, Step};
@@ -29,7 +30,7 @@ impl Agent {
         let vocabulary = self.learn_vocabulary(&start.state).unwrap_or_else(|error| {
             // Checked when the state came in; what an older server stored may still surprise.
             tracing::warn!(agent = %self.agent_id, %error, "the stored vocabulary can't be used");
-            Arc::new(Vocabulary::standard())
+            standard_vocabulary()
         });
         let model = self.model_for(&start);
         let input = self.memory.take_input(&start.events);
