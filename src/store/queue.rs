@@ -14,6 +14,7 @@ use std::task::{Context, Poll, ready};
 use dramatis_protocol::Id;
 use rusqlite::Connection;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio_util::task::TaskTracker;
 
 use super::error::{Failure, StoreError};
 use super::sessions;
@@ -101,6 +102,8 @@ pub(super) struct Queue {
     waiting: Mutex<Waiting>,
     room: Arc<Semaphore>,
     desk: Mutex<Option<Desk>>,
+    /// The writer, while it is at work.
+    writers: TaskTracker,
     healthy: AtomicBool,
 }
 
@@ -110,6 +113,7 @@ impl Queue {
             waiting: Mutex::default(),
             room: Arc::new(Semaphore::new(MAX_QUEUED)),
             desk: Mutex::new(Some(desk)),
+            writers: TaskTracker::new(),
             healthy: AtomicBool::new(true),
         })
     }
@@ -138,8 +142,9 @@ impl Queue {
         let last = self.push(Job::Barrier, None);
         lock(&self.waiting).closed = true;
         drop(last.answer().await);
-        let queue = Arc::clone(self);
-        tokio::task::spawn_blocking(move || lock(&queue.desk).take()).await.ok().flatten()
+        self.writers.close();
+        self.writers.wait().await;
+        lock(&self.desk).take()
     }
 
     /// How many places in the queue are taken.
@@ -160,14 +165,20 @@ impl Queue {
             waiting.entries.push_back(Entry { job, answer: sender, room });
             if !waiting.writing {
                 waiting.writing = true;
-                let queue = Arc::clone(self);
-                drop(tokio::task::spawn_blocking(move || queue.write_all()));
+                self.writers.spawn(Arc::clone(self).write());
             }
         }
         Ticket { answer: receiver }
     }
 
-    /// The writer: goes on until nothing is queued.
+    /// The writer. Whoever is ready to write something does so before it begins: what they write
+    /// shares one transaction, and on a single core the writer would take their place.
+    async fn write(self: Arc<Self>) {
+        tokio::task::yield_now().await;
+        drop(tokio::task::spawn_blocking(move || self.write_all()).await);
+    }
+
+    /// Goes on until nothing is queued.
     fn write_all(&self) {
         let mut desk = lock(&self.desk);
         loop {
