@@ -47,9 +47,7 @@ func _draw_wall() -> void:
 
 func _draw_floor() -> void:
 	var near := FLOORING.darkened(0.35)
-	draw_polygon(
-		Shapes.rect(0, FLOOR, WIDTH, BOTTOM - FLOOR), [FLOORING, FLOORING, near, near]
-	)
+	draw_polygon(Shapes.rect(0, FLOOR, WIDTH, BOTTOM - FLOOR), [FLOORING, FLOORING, near, near])
 	var vanishing := Vector2(WIDTH / 2.0, -420.0)
 	for step in range(-16, 30):
 		var near_x := step * 66.0
@@ -61,10 +59,16 @@ func _draw_floor() -> void:
 		draw_line(Vector2(0, y), Vector2(WIDTH, y), Color(0.15, 0.08, 0.05, 0.22), 1.5)
 	Shapes.plain(self, Shapes.ellipse(Vector2(395, 520), Vector2(185, 42)), Color("6d2f33"))
 	draw_polyline(
-		Shapes.ellipse(Vector2(395, 520), Vector2(170, 37), 0.0, TAU - 0.01), Color("c79a55"), 3.0, true
+		Shapes.ellipse(Vector2(395, 520), Vector2(170, 37), 0.0, TAU - 0.01),
+		Color("c79a55"),
+		3.0,
+		true
 	)
 	draw_polyline(
-		Shapes.ellipse(Vector2(395, 520), Vector2(120, 25), 0.0, TAU - 0.01), Color("a4604a"), 2.0, true
+		Shapes.ellipse(Vector2(395, 520), Vector2(120, 25), 0.0, TAU - 0.01),
+		Color("a4604a"),
+		2.0,
+		true
 	)
 
 

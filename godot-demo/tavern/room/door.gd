@@ -69,7 +69,14 @@ func _draw() -> void:
 func _draw_leaf(width: float, drop: float) -> void:
 	var wood := Color("7b4f34")
 	Shapes.fill(
-		self, [Vector2.ZERO, Vector2(width, drop * 0.4), Vector2(width, SIZE.y + drop), Vector2(0, SIZE.y)], wood
+		self,
+		[
+			Vector2.ZERO,
+			Vector2(width, drop * 0.4),
+			Vector2(width, SIZE.y + drop),
+			Vector2(0, SIZE.y)
+		],
+		wood
 	)
 	for plank in range(1, 4):
 		var x := width * plank / 4.0
