@@ -16,9 +16,9 @@ var partner: Character
 
 @onready var room: Room = $Room
 @onready var player: Player = $People/Wren
-@onready var maren: Character = $People/Maren
-@onready var oswin: Character = $People/Oswin
-@onready var lio: Character = $People/Lio
+@onready var maren: Maren = $People/Maren
+@onready var oswin: Oswin = $People/Oswin
+@onready var lio: Lio = $People/Lio
 @onready var pockets: Inventory = $Pockets
 @onready var talk_box: TalkBox = %TalkBox
 @onready var side_panel: SidePanel = %SidePanel
@@ -39,19 +39,20 @@ func _ready() -> void:
 	side_panel.item_offered.connect(offer)
 	talk_box.said.connect(say)
 	room.door.changed.connect(_on_door_changed)
-	oswin.connect("lantern_lit", _on_lantern_lit)
+	oswin.lantern_lit.connect(_on_lantern_lit)
 	ServerSettings.apply()
 
 
 func _process(_delta: float) -> void:
 	_find_partner()
 	_leave_earshot()
-	_spread_bubbles()
+	_place_bubble()
 
 
 func _unhandled_input(event: InputEvent) -> void:
 	if event.is_action_pressed("talk"):
 		talk_box.begin_typing()
+		get_viewport().set_input_as_handled()
 	elif event.is_action_pressed("let_it_rain"):
 		let_it_rain()
 	elif event.is_action_pressed("save_game"):
@@ -82,7 +83,7 @@ func offer(item: String) -> void:
 		return
 	pockets.remove(item)
 	if partner == oswin and item == "oil":
-		oswin.set("has_oil", true)
+		oswin.has_oil = true
 	var text := "For you, %s: %s." % [partner.name, Inventory.title(item)]
 	if item == "letter":
 		text = "I have only this letter. Blue wax, with a swallow in it."
@@ -109,8 +110,8 @@ func save_game() -> void:
 	var saved := {
 		"point": DramatisClient.save_point(),
 		"items": pockets.items,
-		"stock": maren.call("stock"),
-		"oil": oswin.get("has_oil"),
+		"stock": maren.stock(),
+		"oil": oswin.has_oil,
 		"lantern": room.weather.lantern_burns,
 		"rain": room.weather.is_raining,
 		"barred": room.door.is_barred,
@@ -139,8 +140,9 @@ func _restore(saved: Dictionary) -> void:
 	var items: Array = saved["items"]
 	var place: Array = saved["place"]
 	pockets.replace(items)
-	maren.call("restock", saved["stock"])
-	oswin.set("has_oil", saved["oil"])
+	var stock: Dictionary = saved["stock"]
+	maren.restock(stock)
+	oswin.has_oil = saved["oil"]
 	player.stop()
 	player.position = Vector2(str(place[0]).to_float(), str(place[1]).to_float())
 	room.weather.reset()
@@ -202,15 +204,13 @@ func _leave_earshot() -> void:
 			side_panel.add_note("You walk out of earshot, and %s breaks off." % character.name)
 
 
-## The player's own bubble goes out of the way of the others.
-func _spread_bubbles() -> void:
-	var mine := player.bubble
-	mine.shift = 0.0
+## Beside others the player's own bubble leaves them the place above the heads.
+func _place_bubble() -> void:
+	var side := 0.0
 	for character in people:
-		var other := character.bubble
-		if other.visible and absf(other.target.x - mine.target.x) < Bubble.WIDTH:
-			mine.target.y = player.position.y - 8.0
-			mine.shift = mine.size.y + 62.0
+		if absf(character.position.x - player.position.x) < Bubble.WIDTH:
+			side = -1.0 if character.position.x >= player.position.x else 1.0
+	player.bubble.side = side
 
 
 func _click(at: Vector2) -> void:
@@ -218,6 +218,7 @@ func _click(at: Vector2) -> void:
 		if Rect2(BODY.position + character.position, BODY.size).has_point(at):
 			_walk_up_to(character)
 			return
+	get_viewport().gui_release_focus()
 	player.go(at)
 
 

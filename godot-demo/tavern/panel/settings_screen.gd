@@ -19,7 +19,7 @@ func open() -> void:
 	_token.text = DramatisClient.token
 	_problem.text = ""
 	show()
-	_url.grab_focus()
+	_url.edit()
 
 
 func _connect() -> void:

@@ -8,12 +8,11 @@ extends Figure
 const FEELING_SECONDS := 14.0
 ## After so much rest, everybody goes back to where they belong.
 const HOME_AFTER := 25.0
-const OUTSIDE_SECONDS := 3.0
 
 @export var room: Room
 @export var color := Color("d9695f")
 ## Ready-made lines to say to this character.
-@export_multiline var lines: PackedStringArray = []
+@export var lines: PackedStringArray = []
 
 ## Whom this character looks at when it speaks.
 var partner: Figure
@@ -28,7 +27,7 @@ var _rested := 0.0
 @onready var agent: DramatisAgent = $Agent
 @onready var speech: DramatisSpeech = $Speech
 @onready var bubble: Bubble = $Overlay/Bubble
-@onready var caption: Caption = $Overlay/Caption
+@onready var caption: Caption = $Overlay/Below/Caption
 @onready var emote: Emote = $Overlay/Emote
 
 
@@ -106,29 +105,12 @@ func _act(deed: String, tag: DramatisTag) -> String:
 
 
 func _go_to(place: String) -> String:
-	if place == Room.OUTSIDE:
-		return await _go_outside(func() -> String: return "")
 	if not Room.PLACES.has(place):
 		return "there is no such place here"
 	caption.tell("goes to the %s" % place)
 	var beside := Vector2(-44.0 if place == "bar" else 0.0, 0)
 	var reached: bool = await walk_to(Room.PLACES[place] + beside)
 	return "" if reached else "did not get there"
-
-
-## Goes out, does something there, and comes back.
-func _go_outside(what: Callable) -> String:
-	if not await walk_to(Room.PLACES["door"]):
-		return "did not get there"
-	if room.door.is_barred:
-		return "the door is barred"
-	room.door.open()
-	await _fade(0.0)
-	var problem: String = what.call()
-	await _seconds(OUTSIDE_SECONDS)
-	await _fade(1.0)
-	room.door.shut()
-	return problem
 
 
 func _feel(named: String) -> void:
@@ -170,12 +152,6 @@ func _rest(delta: float) -> void:
 	_rested = 0.0 if agent.is_busy() or is_walking() else _rested + delta
 	if _rested > HOME_AFTER and position != _home:
 		walk(room.way(position, _home))
-
-
-func _fade(to: float) -> void:
-	var tween := create_tween()
-	tween.tween_property(self, "modulate:a", to, 0.4)
-	await tween.finished
 
 
 func _seconds(count: float) -> void:

@@ -132,6 +132,11 @@ func mouth_point() -> Vector2:
 	return position + Vector2(0, -152) * scale.y
 
 
+## Where a bubble's tail ends that comes from the side.
+func face_point() -> Vector2:
+	return position + Vector2(0, -112) * scale.y
+
+
 func _walk_on(delta: float) -> void:
 	if _path.is_empty():
 		_stride = move_toward(_stride, 0.0, delta * 8.0)

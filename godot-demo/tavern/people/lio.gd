@@ -1,3 +1,4 @@
+class_name Lio
 extends Character
 ## Sings and plays; it takes a while, and can be broken off.
 
@@ -9,7 +10,7 @@ const SONG_SECONDS := 6.0
 func _act(deed: String, tag: DramatisTag) -> String:
 	if deed != "play_song":
 		return await super(deed, tag)
-	caption.tell("plays a %s song" % str(tag.attributes.get("mood", "long")))
+	caption.tell("plays a %s song" % str(tag.attributes.get("mood", "merry")))
 	gesture("strum", SONG_SECONDS)
 	_notes.emitting = true
 	await _seconds(SONG_SECONDS)
@@ -19,5 +20,7 @@ func _act(deed: String, tag: DramatisTag) -> String:
 
 func _on_deed_cut(tag: DramatisTag) -> void:
 	super(tag)
-	_notes.emitting = false
-	gesture("shrug")
+	if _notes.emitting:
+		_notes.emitting = false
+		gesture("shrug")
+		caption.tell("breaks off")

@@ -1,3 +1,4 @@
+class_name Maren
 extends Character
 ## Keeps the tavern: looks guests up in her book, and hands over what she has.
 

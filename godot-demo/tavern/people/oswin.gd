@@ -1,7 +1,10 @@
+class_name Oswin
 extends Character
 ## Guards the door, and is the one to light the lantern on the landing, once he has oil for it.
 
 signal lantern_lit
+
+const OUTSIDE_SECONDS := 3.0
 
 var has_oil := false
 
@@ -28,6 +31,27 @@ func _act(deed: String, tag: DramatisTag) -> String:
 			await _seconds(2.0)
 			return ""
 	return await super(deed, tag)
+
+
+## Goes out, does something there, and comes back.
+func _go_outside(what: Callable) -> String:
+	if not await walk_to(Room.PLACES["door"]):
+		return "did not get there"
+	if room.door.is_barred:
+		return "the door is barred"
+	room.door.open()
+	await _fade(0.0)
+	var problem: String = what.call()
+	await _seconds(OUTSIDE_SECONDS)
+	await _fade(1.0)
+	room.door.shut()
+	return problem
+
+
+func _fade(to: float) -> void:
+	var tween := create_tween()
+	tween.tween_property(self, "modulate:a", to, 0.4)
+	await tween.finished
 
 
 func _light_lantern() -> String:

@@ -11,7 +11,7 @@ const SECONDS_A_CHARACTER := 0.045
 var _said_left := 0.0
 
 @onready var bubble: Bubble = $Overlay/Bubble
-@onready var caption: Caption = $Overlay/Caption
+@onready var caption: Caption = $Overlay/Below/Caption
 
 
 func _ready() -> void:
@@ -26,10 +26,10 @@ func _process(delta: float) -> void:
 	super(delta)
 	var direction := Input.get_vector("walk_left", "walk_right", "walk_up", "walk_down")
 	# Whoever writes a line doesn't walk.
-	if direction != Vector2.ZERO and get_viewport().gui_get_focus_owner() is not LineEdit:
+	if direction != Vector2.ZERO and not get_viewport().gui_get_focus_owner() is LineEdit:
 		step(direction, delta)
 		position = room.clamped(position)
-	bubble.target = mouth_point()
+	bubble.target = mouth_point() if bubble.side == 0.0 else face_point()
 	caption.foot = position
 	_said_left -= delta
 	if _said_left < 0.0:

@@ -22,6 +22,7 @@ func _draw() -> void:
 	_draw_floor()
 	_draw_chimney()
 	_draw_shelves()
+	_draw_oars()
 	_draw_beams()
 
 
@@ -148,6 +149,17 @@ func _draw_bottle(foot: Vector2, number: int) -> void:
 	]
 	Shapes.fill(self, points, color)
 	draw_line(foot + Vector2(-4, -4), foot + Vector2(-4, -tall * 0.5), color.lightened(0.5), 2.0)
+
+
+func _draw_oars() -> void:
+	for side: float in [-1.0, 1.0]:
+		var middle := Vector2(96, 104)
+		var along := Vector2(side * 0.94, 0.34)
+		Shapes.limb(self, [middle - along * 62.0, middle + along * 34.0], Color("a9794a"), 4.0)
+		var blade: PackedVector2Array = []
+		for point in Shapes.ellipse(Vector2.ZERO, Vector2(20, 7)):
+			blade.append(middle + along * 48.0 + point.rotated(along.angle()))
+		Shapes.fill(self, blade, Color("b98b4a"))
 
 
 func _draw_beams() -> void:

@@ -7,9 +7,7 @@ const PLACES: Dictionary[String, Vector2] = {
 	"door": Vector2(104, 456),
 	"window": Vector2(308, 452),
 	"fire": Vector2(612, 462),
-	"rug": Vector2(395, 516),
 }
-const OUTSIDE := "outside"
 
 const FLOOR := Rect2(40, 444, 830, 128)
 ## What the bar takes of the floor, with those who serve behind it.
@@ -54,7 +52,7 @@ func way(from: Vector2, to: Vector2) -> PackedVector2Array:
 ## Where a guest stands to talk to somebody.
 func place_beside(somebody: Vector2, guest: Vector2) -> Vector2:
 	if BAR.has_point(somebody):
-		return Vector2(somebody.x, BAR.end.y + 6)
+		return Vector2(somebody.x - 58.0, BAR.end.y + 6)
 	var side := 1.0 if guest.x > somebody.x else -1.0
 	return clamped(somebody + Vector2(side * 82.0, 30))
 

@@ -15,8 +15,8 @@ const STAGE := Rect2(8, 8, 884, 560)
 var target := Vector2.ZERO
 var color := Color.WHITE
 var speaker := ""
-## So much lower or higher than it would be, where another bubble is in the way.
-var shift := 0.0
+## Where it is: 0 above the head, -1 to the left of it, 1 to the right.
+var side := 0.0
 
 var _is_cut := false
 var _is_thinking := false
@@ -56,7 +56,9 @@ func _process(delta: float) -> void:
 	label.position = PADDING
 	label.size = size - PADDING * 2.0
 	_follow_text()
-	var place := Vector2(target.x - size.x / 2.0, target.y - size.y - 20.0 + shift)
+	var place := Vector2(target.x - size.x / 2.0, target.y - size.y - 20.0)
+	if side != 0.0:
+		place = target + Vector2(side * (size.x / 2.0 + 50.0), 0) - size / 2.0
 	position = place.clamp(STAGE.position, STAGE.end - size)
 	queue_redraw()
 
@@ -68,8 +70,19 @@ func _size_for(text: String) -> Vector2:
 	var font_size := label.get_theme_font_size("normal_font_size")
 	var inner := WIDTH - PADDING.x * 2.0
 	var natural := font.get_multiline_string_size(text, HORIZONTAL_ALIGNMENT_LEFT, inner, font_size)
-	var height := clampf(label.get_content_height(), font_size + 6.0, MOST_HEIGHT)
+	var height := clampf(_typed_height(), font_size + 6.0, MOST_HEIGHT)
 	return Vector2(clampf(natural.x + 4.0, 60.0, inner), height) + PADDING * 2.0
+
+
+## How high the lines are that have been typed so far, at least in part.
+func _typed_height() -> float:
+	var typed := label.visible_characters
+	if typed < 0 or typed >= label.get_total_character_count():
+		return label.get_content_height()
+	var line := label.get_character_line(maxi(0, typed - 1))
+	if line + 1 >= label.get_line_count():
+		return label.get_content_height()
+	return label.get_line_offset(line + 1)
 
 
 ## Where there is more text than room, what is being typed stays in sight.
@@ -102,13 +115,18 @@ func _draw() -> void:
 
 func _draw_tail() -> void:
 	var tip := target - position
-	if tip.y < size.y + 4.0:
+	var root := Vector2(clampf(tip.x, 26.0, size.x - 26.0), size.y - 3.5)
+	var along := Vector2(10, 0)
+	var out := Vector2(0, 1)
+	if side != 0.0:
+		tip.x += side * 26.0
+		root = Vector2(3.5 if side > 0.0 else size.x - 3.5, size.y / 2.0)
+		along = Vector2(0, 9)
+		out = Vector2(-side, 0)
+	if (tip - root).dot(out) < 6.0:
 		return
-	var root := clampf(tip.x, 26.0, size.x - 26.0)
-	var left := Vector2(root - 10.0, size.y - 3.5)
-	var right := Vector2(root + 10.0, size.y - 3.5)
-	draw_colored_polygon([left, right, tip], PAPER)
-	draw_polyline([left + Vector2(0, 1), tip, right + Vector2(0, 1)], color, 3.0, true)
+	draw_colored_polygon([root - along, root + along, tip], PAPER)
+	draw_polyline([root - along + out, tip, root + along + out], color, 3.0, true)
 
 
 func _draw_name() -> void:

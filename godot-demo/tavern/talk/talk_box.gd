@@ -26,14 +26,9 @@ func _ready() -> void:
 		button.pressed.connect(_say_line.bind(index))
 		_grid.add_child(button)
 	_edit.text_submitted.connect(_send)
+	_edit.editing_toggled.connect(_on_editing_toggled)
 	_say.pressed.connect(func() -> void: _send(_edit.text))
 	talk_to(null)
-
-
-func _unhandled_key_input(event: InputEvent) -> void:
-	if event.is_action_pressed("ui_cancel") and _edit.has_focus():
-		_edit.release_focus()
-		get_viewport().set_input_as_handled()
 
 
 ## Whom the player speaks to now; `null`: nobody is near.
@@ -59,7 +54,14 @@ func talk_to(partner: Character) -> void:
 ## Puts the cursor into the line.
 func begin_typing() -> void:
 	if _partner != null:
-		_edit.grab_focus.call_deferred()
+		# Later, or the key that is pressed for it would be typed.
+		_edit.edit.call_deferred()
+
+
+## Whoever doesn't type can walk again.
+func _on_editing_toggled(is_editing: bool) -> void:
+	if not is_editing:
+		_edit.release_focus()
 
 
 func _show_lines() -> void:
@@ -84,6 +86,4 @@ func _send(text: String) -> void:
 	if line.is_empty() or _partner == null:
 		return
 	_edit.clear()
-	# Pressing Enter lets a line edit go; whoever talks wants to go on talking.
-	_edit.grab_focus.call_deferred()
 	said.emit(line)
