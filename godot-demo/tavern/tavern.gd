@@ -25,6 +25,8 @@ var partner: Character
 @onready var settings: SettingsScreen = %SettingsScreen
 @onready var people: Array[Character] = [maren, oswin, lio]
 
+@onready var _bell: Timer = $Bell
+
 
 func _ready() -> void:
 	for character in people:
@@ -38,7 +40,9 @@ func _ready() -> void:
 	side_panel.settings_wanted.connect(settings.open)
 	side_panel.item_offered.connect(offer)
 	talk_box.said.connect(say)
-	room.door.changed.connect(_on_door_changed)
+	room.weather.boat_landed.connect(_on_boat_landed)
+	oswin.door_moved.connect(announce.bind("door_moved", oswin))
+	_bell.timeout.connect(announce.bind("Out on the dark river a bell rings twice", "bell_rang"))
 	oswin.lantern_lit.connect(_on_lantern_lit)
 	ServerSettings.apply()
 
@@ -98,12 +102,13 @@ func let_it_rain() -> void:
 	announce("It has begun to rain again, harder than before", "rain_began")
 
 
-## Something happens that everybody in the room learns of.
-func announce(what: String, event_type: String) -> void:
+## Something happens that everybody in the room learns of, but for the one who did it.
+func announce(what: String, event_type: String, doer: Character = null) -> void:
 	_describe()
 	side_panel.add_note(what)
 	for character in people:
-		character.agent.notify_event(what, {}, null, {"event_type": event_type})
+		if character != doer:
+			character.agent.notify_event(what, {}, null, {"event_type": event_type})
 
 
 func save_game() -> void:
@@ -165,19 +170,15 @@ func _speak(text: String, options: Dictionary, data: Variant = null) -> void:
 	partner.hear(text, player.as_actor(), options, data)
 
 
-## Tells everybody how things stand, for when the server asks.
+## Tells everybody how things stand, for when the server asks. As notes: the built-in actor reads
+## out whole sentences.
 func _describe() -> void:
+	var guest := (
+		"%s: at the %s, %s" % [player.name, room.place_name(player.position), pockets.in_words()]
+	)
 	for character in people:
-		var here := (
-			"You are at the %s. %s stands at the %s and %s."
-			% [
-				room.place_name(character.position),
-				player.name,
-				room.place_name(player.position),
-				pockets.in_words(),
-			]
-		)
-		character.agent.situation = {"Scene": "%s %s" % [room.in_words(), here]}
+		var own := "You: at the %s" % room.place_name(character.position)
+		character.agent.situation = {"Scene": "\n".join([room.in_words(), own, guest])}
 
 
 func _find_partner() -> void:
@@ -206,11 +207,10 @@ func _leave_earshot() -> void:
 
 ## Beside others the player's own bubble leaves them the place above the heads.
 func _place_bubble() -> void:
-	var side := 0.0
-	for character in people:
-		if absf(character.position.x - player.position.x) < Bubble.WIDTH:
-			side = -1.0 if character.position.x >= player.position.x else 1.0
-	player.bubble.side = side
+	if partner == null:
+		player.bubble.side = 0.0
+	else:
+		player.bubble.side = -1.0 if partner.position.x >= player.position.x else 1.0
 
 
 func _click(at: Vector2) -> void:
@@ -234,9 +234,14 @@ func _walk_up_to(character: Character) -> void:
 		talk_box.begin_typing()
 
 
-func _on_door_changed() -> void:
-	announce("The door %s" % room.door.in_words(), "door_moved")
-
-
 func _on_lantern_lit() -> void:
-	announce("The lantern on the landing burns again, and a boat turns towards it", "lantern_lit")
+	_bell.stop()
+	announce("The lantern on the landing burns again", "lantern_lit", oswin)
+
+
+## The one who waited for it speaks up without being asked.
+func _on_boat_landed() -> void:
+	var what := "A boat has come to the landing, and somebody in it is waving."
+	side_panel.add_note(what)
+	_describe()
+	oswin.agent.interact(what, {}, null, {"event_type": "boat_landed", "interrupt": "queue"})

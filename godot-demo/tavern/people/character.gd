@@ -52,7 +52,7 @@ func _process(delta: float) -> void:
 	_rest(delta)
 	var overhead := mouth_point()
 	bubble.target = overhead
-	emote.position = overhead + Vector2(facing * -40.0, 8)
+	emote.position = overhead + Vector2(facing * -44.0, 18)
 	caption.foot = position
 
 

@@ -56,4 +56,5 @@ func _give_item(arguments: Dictionary) -> Variant:
 	gesture("hand_over")
 	caption.tell("hands over: %s" % Inventory.title(item))
 	pockets.add(item)
-	return {"message": "%s is yours" % Inventory.title(item).capitalize(), "left": _left[item]}
+	var message := "%s stands on the bar before you" % Inventory.title(item)
+	return {"message": message, "left": _left[item]}

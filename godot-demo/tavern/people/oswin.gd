@@ -3,6 +3,8 @@ extends Character
 ## Guards the door, and is the one to light the lantern on the landing, once he has oil for it.
 
 signal lantern_lit
+## What this character has done to the door, in words.
+signal door_moved(what: String)
 
 const OUTSIDE_SECONDS := 3.0
 
@@ -71,6 +73,7 @@ func _open_door(_arguments: Dictionary) -> Variant:
 	if not await walk_to(Room.PLACES["door"]):
 		return DramatisAgent.tool_failed("did not get to the door")
 	room.door.open()
+	door_moved.emit("Oswin has opened the door, and the night blows in")
 	return {"message": "the door stands open"}
 
 
@@ -80,4 +83,5 @@ func _bar_door(_arguments: Dictionary) -> Variant:
 	if not await walk_to(Room.PLACES["door"]):
 		return DramatisAgent.tool_failed("did not get to the door")
 	room.door.bar()
+	door_moved.emit("Oswin has barred the door")
 	return {"message": "the door is shut and barred"}

@@ -52,7 +52,7 @@ func way(from: Vector2, to: Vector2) -> PackedVector2Array:
 ## Where a guest stands to talk to somebody.
 func place_beside(somebody: Vector2, guest: Vector2) -> Vector2:
 	if BAR.has_point(somebody):
-		return Vector2(somebody.x - 58.0, BAR.end.y + 6)
+		return Vector2(somebody.x - 94.0, BAR.end.y + 6)
 	var side := 1.0 if guest.x > somebody.x else -1.0
 	return clamped(somebody + Vector2(side * 82.0, 30))
 
@@ -69,10 +69,11 @@ func place_name(point: Vector2) -> String:
 	return nearest
 
 
-## What one sees here, in sentences.
+## What one sees here, in notes.
 func in_words() -> String:
-	var rain := "It rains hard." if weather.is_raining else "The rain has paused."
-	var lantern := "The lantern on the landing is dark."
-	if weather.lantern_burns:
-		lantern = "The lantern on the landing burns, and a boat is coming in."
-	return "Night at the ferry. %s The door %s. %s" % [rain, door.in_words(), lantern]
+	var rain := "raining hard" if weather.is_raining else "a pause in the rain"
+	var lantern := "burning, and a boat comes in" if weather.lantern_burns else "dark"
+	return (
+		"Outside: night, the river, %s\nThe lantern on the landing: %s\nThe door: %s"
+		% [rain, lantern, door.in_words()]
+	)

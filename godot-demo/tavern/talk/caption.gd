@@ -2,6 +2,7 @@ class_name Caption
 extends Control
 ## The name at somebody's feet, and for a while what they are doing.
 
+const WIDTH := 170.0
 const SECONDS := 4.0
 const FAILED := Color("ff8d7a")
 
@@ -38,14 +39,14 @@ func _draw() -> void:
 		return
 	var ink := FAILED if _has_failed else Color("f6e7c8")
 	ink.a = clampf(_left / 0.5, 0.0, 1.0)
-	_draw_centered(_deed, 38.0, 14, ink)
+	_draw_centered(_deed, 37.0, 14, ink)
 
 
 func _draw_centered(text: String, below: float, font_size: int, ink: Color) -> void:
 	var font := get_theme_default_font()
-	var width := font.get_string_size(text, HORIZONTAL_ALIGNMENT_LEFT, -1, font_size).x
-	var x := clampf(-width / 2.0, 8.0 - foot.x, 892.0 - foot.x - width)
+	var x := clampf(-WIDTH / 2.0, 8.0 - foot.x, 892.0 - foot.x - WIDTH)
 	var at := Vector2(x, below)
+	var middle := HORIZONTAL_ALIGNMENT_CENTER
 	var shade := Color(0.06, 0.03, 0.05, ink.a)
-	draw_string_outline(font, at, text, HORIZONTAL_ALIGNMENT_LEFT, -1, font_size, 6, shade)
-	draw_string(font, at, text, HORIZONTAL_ALIGNMENT_LEFT, -1, font_size, ink)
+	draw_multiline_string_outline(font, at, text, middle, WIDTH, font_size, -1, 6, shade)
+	draw_multiline_string(font, at, text, middle, WIDTH, font_size, -1, ink)
