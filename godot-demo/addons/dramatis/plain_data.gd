@@ -1,0 +1,28 @@
+extends RefCounted
+## Any value of a game as plain data that JSON can hold.
+
+
+## Dictionaries, lists, texts, numbers and truth values stay what they are. Numbers that JSON has no
+## word for become [code]null[/code], and everything else the text that [method @GlobalScope.str]
+## gives.
+static func of(value: Variant) -> Variant:
+	match typeof(value):
+		TYPE_NIL, TYPE_BOOL, TYPE_INT, TYPE_STRING:
+			return value
+		TYPE_FLOAT:
+			var number: float = value
+			if not is_finite(number):
+				return null
+			return number
+		TYPE_DICTIONARY:
+			var plain := {}
+			var dictionary: Dictionary = value
+			for key: Variant in dictionary:
+				plain[str(key)] = of(dictionary[key])
+			return plain
+		TYPE_ARRAY:
+			var items: Array = value
+			return items.map(of)
+	if typeof(value) >= TYPE_PACKED_BYTE_ARRAY:
+		return of(Array(value))
+	return str(value)
