@@ -233,9 +233,12 @@ func answer_tool(message: Dictionary, tag: DramatisTag, run: Callable) -> void:
 	if run.is_valid():
 		var arguments := tag.arguments if not tag.arguments.is_empty() else tag.attributes
 		var output: Variant = await run.call(arguments)
-		var failure := output as DramatisAgent.ToolFailure
-		result["ok"] = failure == null
-		result["output"] = output if failure == null else failure.why
+		if output is DramatisAgent.ToolFailure:
+			var failure: DramatisAgent.ToolFailure = output
+			result["output"] = failure.why
+		else:
+			result["ok"] = true
+			result["output"] = output
 	else:
 		result["output"] = "the game has no tool of this name"
 		push_warning("No tool “%s” is registered, or who ran it is gone." % tag.name)
