@@ -230,6 +230,8 @@ func note_turn(agent_id: String, turn_id: String) -> void:
 func answer_tool(message: Dictionary, tag: DramatisTag, run: Callable) -> void:
 	var result := {"tag_id": tag.id, "name": tag.name, "ok": false}
 	var session := session_id
+	# What became of it isn't known before it has answered.
+	tag.hold()
 	if run.is_valid():
 		var arguments := tag.arguments if not tag.arguments.is_empty() else tag.attributes
 		var output: Variant = await run.call(arguments)
@@ -243,9 +245,9 @@ func answer_tool(message: Dictionary, tag: DramatisTag, run: Callable) -> void:
 		result["output"] = "the game has no tool of this name"
 		push_warning("No tool “%s” is registered, or who ran it is gone." % tag.name)
 	if session == session_id:
-		tag.finish("done" if result["ok"] else "failed")
 		message["results"] = [result]
 		send(message)
+		tag.finish("done" if result["ok"] else "failed")
 
 
 func _enter_session(id: String, arrival: Dictionary, turns: Dictionary[String, String]) -> void:
