@@ -141,8 +141,9 @@ func notify_event(
 func cancel(reason := "") -> void:
 	if current_turn != null:
 		_cut_shown_turns()
-	if _client == null or _client.state != Client.State.ONLINE:
+	if _client == null:
 		return
+	_client.cancel_waiting(id())
 	var message := {"type": "cancel_turn", "agent_id": id()}
 	if not reason.is_empty():
 		message["reason"] = reason

@@ -118,7 +118,7 @@ func _process(_delta: float) -> void:
 
 
 func _notification(what: int) -> void:
-	if what == NOTIFICATION_WM_CLOSE_REQUEST or what == NOTIFICATION_EXIT_TREE:
+	if what == NOTIFICATION_EXIT_TREE:
 		_connection.close(1001, "the game ends")
 
 
@@ -218,6 +218,11 @@ func add_agent(newcomer: DramatisAgent) -> void:
 func remove_agent(leaver: DramatisAgent) -> void:
 	if _agents.get(leaver.id()) == leaver:
 		_agents.erase(leaver.id())
+
+
+## Forgets the events of a character that wait for the server.
+func cancel_waiting(agent_id: String) -> void:
+	_give_up(_queue.take_of(agent_id), "cancelled")
 
 
 ## Notes how far a character has come, for [method save_point].
@@ -342,22 +347,26 @@ func _welcome(message: Dictionary) -> void:
 func _take_error(message: Dictionary) -> void:
 	var cause := str(message.get("in_reply_to", ""))
 	if cause == _hello_id and state != State.ONLINE and not _arrival.is_empty():
-		_arrive_otherwise(message)
+		_take_refusal(message)
 		return
 	if not message.get("retryable", false):
 		_unconfirmed.confirm(cause)
 	_complain(message, message)
 
 
-## The greeting was refused because of what it asked for beside the session.
-func _arrive_otherwise(refusal: Dictionary) -> void:
+## The saved game can't be taken up, or not now.
+func _take_refusal(refusal: Dictionary) -> void:
 	# The copy was made, and the connection broke before the answer came: it only has to be entered.
 	var was_copied := _is_arrival_retried and str(refusal.get("field")) == "session_id"
 	if not was_copied:
 		failed.emit(refusal)
-		_last_turns = {}
-	_arrival = {}
-	_greet()
+	if refusal.get("retryable", false):
+		_connection.lose("the server can't take up the saved game now")
+	elif str(refusal["code"]) == "bad_message":
+		_arrival = {}
+		if not was_copied:
+			_last_turns = {}
+		_greet()
 
 
 func _complain(about: Dictionary, error: Dictionary) -> void:
@@ -396,11 +405,11 @@ func _tell_agents_of_loss() -> void:
 
 
 ## Events that will never be sent.
-func _give_up(events: Array[Dictionary]) -> void:
+func _give_up(events: Array[Dictionary], reason := "offline") -> void:
 	for event in events:
 		var concerned: DramatisAgent = _agents.get(str(event.get("agent_id", "")))
 		if concerned != null and event["type"] == "interaction_event":
-			concerned.drop_event(str(event["event_id"]), "offline")
+			concerned.drop_event(str(event["event_id"]), reason)
 
 
 func _keep_alive(now: int) -> void:

@@ -25,6 +25,17 @@ func take_expired(now_ms: int) -> Array[Dictionary]:
 	return expired
 
 
+## Takes out those for one character.
+func take_of(agent_id: String) -> Array[Dictionary]:
+	var taken: Array[Dictionary] = []
+	for index in range(_waiting.size() - 1, -1, -1):
+		if _waiting[index].get("agent_id") == agent_id:
+			taken.push_front(_waiting[index])
+			_waiting.remove_at(index)
+			_since_ms.remove_at(index)
+	return taken
+
+
 ## Takes out all of them.
 func take_all() -> Array[Dictionary]:
 	var all := _waiting
