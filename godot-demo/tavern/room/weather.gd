@@ -1,0 +1,58 @@
+class_name Weather
+extends Node
+## What happens outside: rain, lightning, the lantern on the landing and the boat. All windows show
+## the same night.
+
+const LIGHTNING_PAUSE := Vector2(6.0, 14.0)
+
+## What the windows are painted with.
+@export var night: ShaderMaterial
+## Rain that is seen through the open door.
+@export var doorway_rain: CPUParticles2D
+
+var is_raining := false
+var lantern_burns := false
+
+var _lightning_in := 8.0
+var _chance := RandomNumberGenerator.new()
+
+
+func _ready() -> void:
+	_chance.seed = 7
+	reset()
+
+
+func reset() -> void:
+	is_raining = false
+	lantern_burns = false
+	for what: String in ["rain", "lantern", "boat", "flash"]:
+		night.set_shader_parameter(what, 0.0)
+	doorway_rain.emitting = false
+
+
+func let_it_rain() -> void:
+	is_raining = true
+	doorway_rain.emitting = true
+	_turn("rain", 1.0, 4.0)
+
+
+func light_lantern() -> void:
+	lantern_burns = true
+	_turn("lantern", 1.0, 1.2)
+	_turn("boat", 1.0, 14.0)
+
+
+func _process(delta: float) -> void:
+	if not is_raining:
+		return
+	_lightning_in -= delta
+	if _lightning_in < 0.0:
+		_lightning_in = _chance.randf_range(LIGHTNING_PAUSE.x, LIGHTNING_PAUSE.y)
+		night.set_shader_parameter("flash", 1.0)
+		_turn("flash", 0.0, 0.7)
+
+
+func _turn(what: String, to: float, seconds: float) -> void:
+	var from: float = night.get_shader_parameter(what)
+	var paint := func(value: float) -> void: night.set_shader_parameter(what, value)
+	create_tween().tween_method(paint, from, to, seconds)
