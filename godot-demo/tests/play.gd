@@ -17,6 +17,9 @@ func _init() -> void:
 
 func _initialize() -> void:
 	var script: GDScript = load("res://tests/scenes/%s.gd" % _options["scene"])
+	if script == null or not script.can_instantiate():
+		quit(1)
+		return
 	# A type of its own would be read before there is an autoload.
 	var trial: Node = script.new()
 	trial.set(&"options", _options)

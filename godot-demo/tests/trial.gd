@@ -1,13 +1,15 @@
 extends Node
 ## What the scenes of the end-to-end tests have in common. A scene overrides [method play], does
 ## something with the addon as a game would, and tells what it finds in lines of JSON, which the
-## test reads. It ends by itself, at the latest after [code]--limit[/code] seconds.
+## test reads. It ends by itself, at the latest after [code]--limit[/code] seconds, or so many
+## seconds after its [method moment] as [code]--limit-after-moment[/code] says.
 
 ## How it ends when its time is over.
 const OUT_OF_TIME := 3
 
 var options: Dictionary[String, String] = {}
 
+var _labels: Dictionary[String, RichTextLabel] = {}
 var _awaited := "nothing"
 var _ends_ms := 0
 var _is_over := false
@@ -15,7 +17,7 @@ var _is_over := false
 
 func _ready() -> void:
 	process_mode = Node.PROCESS_MODE_ALWAYS
-	_ends_ms = Time.get_ticks_msec() + int(str(options.get("limit", "30")).to_float() * 1000.0)
+	_limit(str(options.get("limit", "30")))
 	DramatisClient.state_changed.connect(_tell_state)
 	DramatisClient.failed.connect(func(error: Dictionary) -> void: tell("failed", error))
 	DramatisClient.disconnected.connect(_tell_loss)
@@ -44,6 +46,8 @@ func tell(what: String, facts: Dictionary = {}) -> void:
 ## Here the test may do something to the server; in one of its runs it kills it.
 func moment() -> void:
 	tell("moment")
+	if options.has("limit-after-moment"):
+		_limit(options["limit-after-moment"])
 
 
 ## Waits until something is so.
@@ -74,6 +78,7 @@ func character(id: String, shown_as := "") -> DramatisAgent:
 	agent.agent_id = id
 	agent.character_name = shown_as if not shown_as.is_empty() else id.capitalize()
 	agent.dossier = {"Who you are": "You guard the north gate."}
+	agent.name = agent.character_name
 	watch(agent)
 	add_child(agent)
 	return agent
@@ -99,7 +104,8 @@ func watch(agent: DramatisAgent) -> void:
 	)
 
 
-## Something that shows what a character says; its label is beside it.
+## Something that shows what a character says. What can be read there is told when the turn is
+## reported.
 func bubble(agent: DramatisAgent, characters_per_second: float) -> RichTextLabel:
 	var label := RichTextLabel.new()
 	agent.add_child(label)
@@ -109,6 +115,7 @@ func bubble(agent: DramatisAgent, characters_per_second: float) -> RichTextLabel
 	speech.characters_per_second = characters_per_second
 	speech.linger = 0.05
 	agent.add_child(speech)
+	_labels[agent.agent_id] = label
 	return label
 
 
@@ -157,6 +164,10 @@ func _facts_of_tag(tag: DramatisTag) -> Dictionary:
 	}
 
 
+func _limit(seconds: String) -> void:
+	_ends_ms = Time.get_ticks_msec() + int(seconds.to_float() * 1000.0)
+
+
 func _tell_state(state: int) -> void:
 	tell("state", {"state": DramatisClient.State.find_key(state)})
 
@@ -168,3 +179,8 @@ func _tell_loss(code: int, reason: String) -> void:
 func _tell_report(message: Dictionary) -> void:
 	if message["type"] in ["agent_turn_result", "tool_results", "cancel_turn", "hello"]:
 		tell("sent", message)
+	if (
+		message["type"] == "agent_turn_result"
+		and is_instance_valid(_labels.get(message["agent_id"]))
+	):
+		tell("label", {"turn": message["turn_id"], "text": read(_labels[message["agent_id"]])})

@@ -75,7 +75,7 @@ def test_a_turn_is_shown_reported_and_remembered(house, play):
     assert speech["complete"] and action["complete"]
     assert first["origin"] == "llm" and first["reason"] == "stop"
     assert {"total", "first_speech"} <= first["timings"].keys()
-    assert scene.told("label") == [{"text": speech["text"]}]
+    assert scene.told("label")[0] == {"turn": first["turn"], "text": speech["text"]}
     assert second["speech"] == "As you say, Mira."
 
     done = {"outcome": "done"}
@@ -186,13 +186,14 @@ def test_a_killed_server_comes_back_and_everything_goes_on(house, play):
     # The report of the turn that broke off reaches the server that came back.
     told = next(report for report in reports(scene) if report["turn_id"] == cut[0]["turn"])
     shown = told["tags"][1]["presented_chars"]
-    read = cut[0]["speech"][:shown]
-    assert scene.told("label")[-1]["text"] == read
+    assert scene.told("cut") == [{"text": cut[0]["speech"][:shown]}]
     hello, answer = speeches(scene)
     assert hello.startswith("As you say") and answer.startswith("As you say")
     prompt = again.prompt("guard", scene.told("finished")[1]["turn"])
-    assert "Hello." in prompt and read.strip() in prompt and "Are you there?" in prompt
-    assert cut[0]["speech"][:shown + 8] not in prompt or shown + 8 > len(cut[0]["speech"])
+    for part in ["Hello.", "Tell me of the king.", "Are you there?"]:
+        assert part in prompt
+    assert cut[0]["speech"][:shown + 8] not in prompt
+    assert not scene.told("failed")
 
 
 def test_twenty_characters_speak_at_once(house, play):
@@ -290,11 +291,12 @@ def test_no_scene_hangs_or_breaks_when_the_server_dies_in_it(house, play, name):
     options = SCENES[name]
     settings = {"token": options["right_token"]} if options else {}
     server = house.play(script(pause=60_000, long=LONG), **settings)
-    scene = play(name, server.url, limit=10 if name == "stall" else 5, **options)
+    scene = play(name, server.url, limit_after_moment=2, **options)
     scene.until("moment")
     server.kill()
     scene.finished(0, OUT_OF_TIME)
-    lost = [state["state"] for state in scene.told("state")]
-    assert "WAITING" in lost or scene.told("out_of_time") == [] or name == "token"
     for given_up in scene.told("out_of_time"):
         assert given_up["awaited"] != "nothing"
+    # What was on its way has ended; what was said since then waits for the server.
+    assert scene.told("disconnected")
+    assert "WAITING" in [state["state"] for state in scene.told("state")]

@@ -19,7 +19,7 @@ func play() -> void:
 	guard.queue_free()
 	smith.free()
 	tell("freed")
-	await until(func() -> bool: return not is_instance_valid(cook), "the cook to be gone")
+	await until(func() -> bool: return not has_node("Marta"), "the cook to be gone")
 	await until(func() -> bool: return not baker.is_busy(), "the baker's answer")
 	await talk(baker, "Where is everybody?")
 

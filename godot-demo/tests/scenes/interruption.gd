@@ -5,8 +5,7 @@ extends "../trial.gd"
 
 func play() -> void:
 	var guard := character("guard", "Brann")
-	var label := bubble(guard, 60.0)
-	DramatisClient.message_sent.connect(_tell_label.bind(label))
+	bubble(guard, 60.0)
 	await online()
 	var told: DramatisTurn = null
 	for line: String in ["Tell me of the king.", "Tell me of the queen."]:
@@ -17,9 +16,3 @@ func play() -> void:
 		moment()
 		guard.interact("Wolves!")
 		await until(func() -> bool: return not guard.is_busy(), "the answer to the warning")
-
-
-## What stands there when it is reported.
-func _tell_label(message: Dictionary, label: RichTextLabel) -> void:
-	if message["type"] == "agent_turn_result":
-		tell("label", {"turn": message["turn_id"], "text": read(label)})

@@ -5,6 +5,9 @@ extends "../trial.gd"
 func play() -> void:
 	var guard := character("guard", "Brann")
 	var label := bubble(guard, 60.0)
+	guard.turn_interrupted.connect(
+		func(_turn: DramatisTurn, _reason: String) -> void: tell("cut", {"text": read(label)})
+	)
 	await online()
 	await talk(guard, "Hello.")
 	guard.interact("Tell me of the king.")
@@ -15,7 +18,6 @@ func play() -> void:
 		func() -> bool: return DramatisClient.state == DramatisClient.State.WAITING, "the loss"
 	)
 	await until(func() -> bool: return not guard.is_busy(), "the end of the turn")
-	tell("label", {"text": read(label)})
 	guard.interact("Are you there?")
 	tell("waits", {"busy": guard.is_busy()})
 	await online()

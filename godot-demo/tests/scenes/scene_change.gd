@@ -29,11 +29,12 @@ func _enter(scene_name: String) -> void:
 	agent.character_name = "Brann"
 	place.add_child(agent)
 	agent.owner = place
-	var speech := DramatisSpeech.new()
 	var label := RichTextLabel.new()
 	agent.add_child(label)
 	label.owner = place
-	label.add_child(speech)
+	var speech := DramatisSpeech.new()
+	speech.label = label
+	agent.add_child(speech)
 	speech.owner = place
 	var scene := PackedScene.new()
 	scene.pack(place)

@@ -5,7 +5,7 @@ extends "../trial.gd"
 func play() -> void:
 	var guard := character("guard", "Brann")
 	guard.situation = {"Now": "Night, snow. The gate is shut."}
-	var label := bubble(guard, 400.0)
+	bubble(guard, 400.0)
 	await online()
 	tell("limits", DramatisClient.limits)
 	guard.interact(
@@ -14,6 +14,5 @@ func play() -> void:
 	await until(func() -> bool: return guard.current_turn != null, "a turn")
 	moment()
 	await until(func() -> bool: return not guard.is_busy(), "the turn's end")
-	tell("label", {"text": read(label)})
 	guard.notify_event("It has begun to snow.")
 	await talk(guard, "Thank you.")
