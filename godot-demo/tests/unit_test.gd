@@ -46,6 +46,11 @@ func until(is_so: Callable, what: String, seconds := 4.0) -> bool:
 	return true
 
 
+## The engine is going to complain with these words, and shall. Whoever runs the tests looks for it.
+func expects_complaint(words: String) -> void:
+	printerr("EXPECTS %s" % words)
+
+
 func frames(count: int) -> void:
 	for number in count:
 		await get_tree().process_frame
