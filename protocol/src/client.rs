@@ -68,6 +68,9 @@ pub struct Hello {
     /// For each agent named, the turn after which its history is taken up again.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub resume_after: BTreeMap<Id, Id>,
+    /// Agents that `resume_after` doesn't name forget everything; `false`: they stay whole.
+    #[serde(skip_serializing_if = "is_default")]
+    pub forget_others: bool,
 }
 
 /// Asks for a `pong` with the same nonce.

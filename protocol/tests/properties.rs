@@ -230,10 +230,19 @@ fn tool_results() -> BoxedStrategy<ClientMessage> {
 
 fn hellos() -> BoxedStrategy<ClientMessage> {
     let session = of((id(), of(id())));
-    (of(text()), of(name()), of(name()), session, btree_map(id(), id(), 0..3))
-        .prop_map(|(token, protocol, game, session, resume_after)| {
+    let save_game = (btree_map(id(), id(), 0..3), any::<bool>());
+    (of(text()), of(name()), of(name()), session, save_game)
+        .prop_map(|(token, protocol, game, session, (resume_after, forget_others))| {
             let (session_id, fork_of) = session.map_or((None, None), |(id, fork)| (Some(id), fork));
-            ClientMessage::Hello(Hello { token, protocol, game, session_id, fork_of, resume_after })
+            ClientMessage::Hello(Hello {
+                token,
+                protocol,
+                game,
+                session_id,
+                fork_of,
+                resume_after,
+                forget_others,
+            })
         })
         .boxed()
 }

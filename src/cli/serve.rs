@@ -37,8 +37,9 @@ pub struct ServeArgs {
 pub async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     let sources = sources(&args.flags)?;
     let sources = if args.exit_with_stdin { sources.with_user_folders() } else { sources };
-    let settings = Settings::read(&|name| sources.look_up(name))?;
+    let settings = read_settings(&sources)?;
     start_logging(&settings.log_level, settings.log_format);
+    warn_of_unknown(&sources);
     let signal = stop_signal();
     let listener = listen(&settings).await?;
     let house = House::build(&settings, actor_with(Script::builtin()))?;
@@ -69,13 +70,24 @@ fn end_of_stdin() -> std::io::Result<oneshot::Receiver<()>> {
     Ok(end)
 }
 
-/// The settings as this folder, the environment and the flags have them.
-pub(super) fn read_settings(flags: &SettingFlags) -> anyhow::Result<Settings> {
-    let sources = sources(flags)?;
-    Ok(Settings::read(&|name| sources.look_up(name))?)
+/// The settings. What is set in vain may be the reason why they can't be used.
+pub(super) fn read_settings(sources: &Sources) -> anyhow::Result<Settings> {
+    Settings::read(&|name| sources.look_up(name)).map_err(|error| {
+        let unknown: String =
+            sources.unknown().iter().map(|unknown| format!("\ndramatis: {unknown}")).collect();
+        anyhow::anyhow!("{error}{unknown}")
+    })
 }
 
-fn sources(flags: &SettingFlags) -> anyhow::Result<Sources> {
+/// Tells of what is set in vain.
+pub(super) fn warn_of_unknown(sources: &Sources) {
+    for unknown in sources.unknown() {
+        tracing::warn!("{unknown}");
+    }
+}
+
+/// Where settings come from: this folder, the environment and the flags.
+pub(super) fn sources(flags: &SettingFlags) -> anyhow::Result<Sources> {
     Ok(Sources::of_folder(Path::new("."), flags.given.clone())?)
 }
 

@@ -8,11 +8,13 @@ mod settings;
 mod sources;
 #[cfg(test)]
 mod tests;
+mod unknown;
 
 pub use models::AllowedModels;
 pub use secret::Secret;
 pub use settings::{LlmChoice, LogFormat, Settings, TimeLimits};
 pub use sources::{Sources, SourcesError};
+pub use unknown::UnknownSetting;
 
 /// One setting, as users know it.
 #[derive(Debug, Clone, Copy)]

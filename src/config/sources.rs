@@ -5,10 +5,10 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use serde::Deserialize;
-
-use super::SETTINGS;
+use serde::de::IgnoredAny;
 
 use super::folders::user_data;
+use super::{SETTINGS, UnknownSetting, unknown};
 
 /// Flags, environment, `.env` and `config.yaml`; the first that knows a setting decides.
 #[derive(Debug, Default)]
@@ -30,13 +30,24 @@ pub struct SourcesError {
     pub problem: String,
 }
 
-/// The keys of `config.yaml` that have a meaning here.
+/// The keys of `config.yaml`.
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 struct ConfigFile {
     default_model: Option<String>,
     openai_base_url: Option<String>,
     openai_api_key: Option<String>,
+    // The rest of what the Flower Engine's file may hold: it means nothing here and is no slip.
+    #[serde(rename = "supported_models")]
+    _supported_models: IgnoredAny,
+    #[serde(rename = "deepseek_api_key")]
+    _deepseek_api_key: IgnoredAny,
+    #[serde(rename = "groq_api_key")]
+    _groq_api_key: IgnoredAny,
+    #[serde(rename = "groq_base_url")]
+    _groq_base_url: IgnoredAny,
+    #[serde(rename = "gemini_api_key")]
+    _gemini_api_key: IgnoredAny,
 }
 
 impl Sources {
@@ -67,6 +78,12 @@ impl Sources {
         self
     }
 
+    /// What of the environment and `.env` bears our prefix and is read by nothing.
+    #[must_use]
+    pub fn unknown(&self) -> Vec<UnknownSetting> {
+        unknown::unknown(environment_names().chain(self.env_file.keys().cloned()))
+    }
+
     /// What a setting is set to.
     #[must_use]
     pub fn look_up(&self, name: &str) -> Option<String> {
@@ -83,6 +100,11 @@ impl Sources {
             .or_else(|| of(&self.config_file))
             .or_else(|| of(&self.instead_of_defaults))
     }
+}
+
+/// The names of what is set.
+fn environment_names() -> impl Iterator<Item = String> {
+    std::env::vars_os().filter_map(|(name, _)| name.into_string().ok())
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the one place that reads it")]
@@ -124,11 +146,18 @@ fn read_config_file(path: &Path) -> Result<HashMap<String, String>, SourcesError
     let options = serde_saphyr::options! { strict_booleans: true, with_snippet: false };
     let file: ConfigFile =
         serde_saphyr::from_str_with_options(&text, options).map_err(|error| {
-            // The library's own words may quote what stands there, which may be a key.
-            let problem = error.location().map_or_else(
-                || "it is no map of settings".to_owned(),
-                |place| format!("line {}, column {} can't be read", place.line(), place.column()),
-            );
+            let problem = match (error.location(), &error) {
+                (Some(place), serde_saphyr::Error::SerdeUnknownField { field, .. }) => format!(
+                    "line {}: there is no setting `{field}`: set default_model, openai_base_url \
+                     or openai_api_key here, and the others in the environment or in .env",
+                    place.line()
+                ),
+                // The library's own words may quote what stands there, which may be a key.
+                (Some(place), _) => {
+                    format!("line {}, column {} can't be read", place.line(), place.column())
+                }
+                (None, _) => "it is no map of settings".to_owned(),
+            };
             fault(path, &problem)
         })?;
     let entries = [

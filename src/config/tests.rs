@@ -75,7 +75,8 @@ fn a_secret_is_compared_but_never_printed() {
 fn files_are_read_and_a_flag_wins() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join(".env"), "LLM_MODEL=of-env-file\n").unwrap();
-    let yaml = "default_model: of-yaml\nopenai_base_url: http://127.0.0.1:9/v1\nunknown: 1\n";
+    let yaml = "default_model: of-yaml\nopenai_base_url: http://127.0.0.1:9/v1\ngroq_api_key: k\n\
+                supported_models: [{name: m}]\n";
     std::fs::write(folder.path().join("config.yaml"), yaml).unwrap();
     let flags = HashMap::from([("DRAMATIS_PORT".to_owned(), "1".to_owned())]);
     let sources = Sources::of_folder(folder.path(), flags).unwrap();
@@ -98,11 +99,29 @@ fn files_are_read_and_a_flag_wins() {
         let error = Sources::of_folder(folder.path(), HashMap::new()).unwrap_err().to_string();
         assert!(error.contains("line ") && !error.contains("SECRET"), "{error}");
     }
+    let yaml = "default_model: m\nopenai_api_key: sk-SECRET\nopenai_api_bsae: http://x\n";
+    std::fs::write(folder.path().join("config.yaml"), yaml).unwrap();
+    let error = Sources::of_folder(folder.path(), HashMap::new()).unwrap_err().to_string();
+    assert!(
+        error.contains("config.yaml: line 3: there is no setting `openai_api_bsae`"),
+        "{error}"
+    );
     std::fs::write(folder.path().join("config.yaml"), [0xff, 0xfe]).unwrap();
     assert!(Sources::of_folder(folder.path(), HashMap::new()).is_err());
     std::fs::write(folder.path().join("config.yaml"), "default_model: [\n").unwrap();
     let error = Sources::of_folder(folder.path(), HashMap::new()).unwrap_err();
     assert!(error.to_string().contains("config.yaml"), "{error}");
+}
+
+#[test]
+fn what_an_env_file_sets_in_vain_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "DRAMATIS_PORT=1\nDRAMATIS_PROT=1\nOTHERS_PROT=1\nOPENAI_API_KEY=k\n";
+    std::fs::write(folder.path().join(".env"), text).unwrap();
+    let unknown = Sources::of_folder(folder.path(), HashMap::new()).unwrap().unknown();
+    assert!(unknown.iter().any(|unknown| unknown.name == "DRAMATIS_PROT"), "{unknown:?}");
+    assert!(unknown.iter().all(|unknown| unknown.name.starts_with("DRAMATIS_")), "{unknown:?}");
+    assert!(unknown.iter().all(|unknown| unknown.name != "DRAMATIS_PORT"), "{unknown:?}");
 }
 
 #[test]

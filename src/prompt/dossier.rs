@@ -11,7 +11,7 @@ pub fn section(section: &DossierSection) -> Option<(String, String)> {
     let mut text = String::new();
     write(&mut text, &section.content, 0);
     let text = text.trim_end();
-    (!text.is_empty()).then(|| (quote::one_line(&section.title), text.to_owned()))
+    (!text.is_empty()).then(|| (quote::one_line(&section.title).into_owned(), text.to_owned()))
 }
 
 fn write(out: &mut String, value: &Value, depth: usize) {

@@ -143,16 +143,14 @@ impl Messages {
 
     /// Adds lines to the user message that is being written, or begins one.
     fn user(&mut self, lines: &[String]) {
-        if lines.is_empty() {
-            return;
-        }
-        let text = lines.join("\n");
-        match self.0.last_mut() {
-            Some(message) if message.role == Role::User => {
-                message.content.push('\n');
-                message.content.push_str(&text);
+        for line in lines {
+            match self.0.last_mut() {
+                Some(message) if message.role == Role::User => {
+                    message.content.push('\n');
+                    message.content.push_str(line);
+                }
+                _ => self.0.push(Message::text(Role::User, line.as_str())),
             }
-            _ => self.0.push(Message::text(Role::User, text)),
         }
     }
 

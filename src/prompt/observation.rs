@@ -1,6 +1,8 @@
 //! What an agent perceives, one line each. Everything in such a line that the game or its player
 //! worded is quoted.
 
+use std::fmt::Write as _;
+
 use dramatis_protocol::Actor;
 
 use crate::record::{Observation, Occurrence, ToolAnswer};
@@ -10,36 +12,48 @@ use super::sentences as say;
 
 /// The line of an observation in a user message.
 pub fn line(observation: &Observation) -> String {
+    let mut out = "- ".to_owned();
     match observation {
-        Observation::Event(event) => format!("- {}", occurrence(event, say::SOMETHING_HAPPENS)),
-        Observation::Notification(event) => match speaker(event.actor.as_ref()) {
-            None => format!("- {}", occurrence(event, say::IN_PASSING)),
-            Some(_) => format!("- {}: {}", say::IN_PASSING, occurrence(event, "")),
-        },
-        Observation::ToolAnswer(answer) => format!("- {}", tool_answer(answer)),
+        Observation::Event(event) => occurrence(&mut out, event, say::SOMETHING_HAPPENS),
+        Observation::Notification(event) => {
+            if speaker(event.actor.as_ref()).is_some() {
+                out.push_str(say::IN_PASSING);
+                out.push_str(": ");
+            }
+            occurrence(&mut out, event, say::IN_PASSING);
+        }
+        Observation::ToolAnswer(answer) => out.push_str(&tool_answer(answer)),
     }
+    out
 }
 
 /// Who spoke or acted, as the agent knows them.
 pub fn speaker(actor: Option<&Actor>) -> Option<&str> {
     let actor = actor?;
-    actor.name.as_deref().or(actor.id.as_deref()).filter(|name| !name.trim().is_empty())
+    actor
+        .name
+        .as_deref()
+        .or(actor.id.as_deref())
+        .filter(|name| !name.chars().all(char::is_whitespace))
 }
 
 /// `Aldo (player_spoke): "Good evening" (data: {"place":"bar"})`, less what is not there; `nobody`
 /// stands where nobody is named.
-fn occurrence(event: &Occurrence, nobody: &str) -> String {
-    let mut out = speaker(event.actor.as_ref()).map_or_else(|| nobody.to_owned(), quote::name);
+fn occurrence(out: &mut String, event: &Occurrence, nobody: &str) {
+    let who = speaker(event.actor.as_ref()).map_or_else(|| nobody.into(), quote::name);
+    out.push_str(&who);
+    // Writing to a string can't fail.
     if let Some(event_type) = &event.event_type {
-        out = format!("{out} ({})", quote::name(event_type));
+        let _ = write!(out, " ({})", quote::name(event_type));
     }
     if let Some(text) = &event.text {
-        out = format!("{out}: {}", quote::quoted(text));
+        out.reserve(text.len() + 4);
+        out.push_str(": ");
+        quote::push_quoted(out, text);
     }
     if let Some(data) = &event.data {
-        out = format!("{out} ({}: {})", say::DATA, quote::json(data));
+        let _ = write!(out, " ({}: {})", say::DATA, quote::json(data));
     }
-    out
 }
 
 fn tool_answer(answer: &ToolAnswer) -> String {

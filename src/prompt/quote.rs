@@ -1,6 +1,7 @@
 //! How words of others come into a prompt: as data that can't leave its line or its quotes, open a
 //! tag, or look like a heading or a note of ours.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use serde_json::Value;
@@ -13,7 +14,27 @@ const PLAIN_NAME_CHARS: usize = 60;
 /// A text in double quotes, on one line.
 pub fn quoted(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
+    push_quoted(&mut out, text);
+    out
+}
+
+/// As [`quoted`], at the end of a line that is being written.
+pub fn push_quoted(out: &mut String, text: &str) {
     out.push('"');
+    if text.bytes().all(stands_for_itself) {
+        out.push_str(text);
+    } else {
+        push_escaped_line(out, text);
+    }
+    out.push('"');
+}
+
+/// Whether a character of one byte needs no escape between quotes.
+const fn stands_for_itself(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\' | b'<' | b'>' | b'&')
+}
+
+fn push_escaped_line(out: &mut String, text: &str) {
     let mut after_return = false;
     for c in text.chars() {
         match c {
@@ -23,23 +44,27 @@ pub fn quoted(text: &str) -> String {
             '"' => out.push_str("\\\""),
             '\\' => out.push_str("\\\\"),
             c if c.is_control() => {}
-            c => push_escaped(&mut out, c),
+            c => push_escaped(out, c),
         }
         after_return = c == '\r';
     }
-    out.push('"');
-    out
 }
 
 /// A name as it is where it can't be taken for anything else, in quotes otherwise.
-pub fn name(name: &str) -> String {
-    let lower = name.to_lowercase();
+pub fn name(name: &str) -> Cow<'_, str> {
     let plain = !name.is_empty()
-        && name.trim() == name
+        && !name.starts_with(char::is_whitespace)
+        && !name.ends_with(char::is_whitespace)
         && name.chars().count() <= PLAIN_NAME_CHARS
         && name.chars().all(|c| c.is_alphanumeric() || matches!(c, ' ' | '_' | '-' | '.' | '\''))
-        && !sentences::LINE_WORDS.iter().any(|word| lower.starts_with(word));
-    if plain { name.to_owned() } else { quoted(name) }
+        && !sentences::LINE_WORDS.iter().any(|word| begins_with(name, word));
+    if plain { name.into() } else { quoted(name).into() }
+}
+
+/// Whether a text begins with a word, which is lower-case, whatever its own case.
+fn begins_with(text: &str, word: &str) -> bool {
+    let mut lower = text.chars().flat_map(char::to_lowercase);
+    word.chars().all(|c| lower.next() == Some(c))
 }
 
 /// JSON on one line, without a character that could be markup.
@@ -58,10 +83,26 @@ pub fn json(value: &Value) -> String {
 }
 
 /// One line of the game's developer: a title, the agent's name.
-pub fn one_line(text: &str) -> String {
+pub fn one_line(text: &str) -> Cow<'_, str> {
+    if is_one_line(text) {
+        return text.into();
+    }
     let spaced: String =
         text.chars().map(|c| if is_line_end(c) || c.is_control() { ' ' } else { c }).collect();
-    spaced.split_whitespace().collect::<Vec<_>>().join(" ")
+    spaced.split_whitespace().collect::<Vec<_>>().join(" ").into()
+}
+
+/// Whether words stand on one line already, a space between two of them.
+fn is_one_line(text: &str) -> bool {
+    let mut after_space = true;
+    for c in text.chars() {
+        let space = c == ' ';
+        if c.is_control() || (c.is_whitespace() && !space) || (space && after_space) {
+            return false;
+        }
+        after_space = space;
+    }
+    !after_space || text.is_empty()
 }
 
 /// Lines of the game's developer, none of which can be taken for a heading, an observation's
@@ -85,8 +126,8 @@ pub fn block(text: &str, indent: &str) -> String {
 }
 
 /// `<`, `>` and `&` as entities, as the dialect reads them.
-pub fn escaped(text: &str) -> String {
-    quick_xml::escape::partial_escape(text).into_owned()
+pub fn escaped(text: &str) -> Cow<'_, str> {
+    quick_xml::escape::partial_escape(text)
 }
 
 /// A value between double quotes in a tag.

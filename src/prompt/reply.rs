@@ -1,7 +1,7 @@
 //! A past turn as the next prompt shows it: the character's own message, which holds only what was
 //! presented, written as tags; and the notes on it, which stand in the message after.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use dramatis_protocol::{Outcome, TagKind};
@@ -84,13 +84,16 @@ fn own_message(presented: &Presented<'_>, vocabulary: &Vocabulary) -> String {
     if let Some(content) = presented.content {
         return in_game_words(content.trim(), vocabulary);
     }
-    let tree = Tree(presented.tags.iter().map(|tag| (tag.tag.tag_id, tag)).collect());
-    let roots = presented.tags.iter().filter(|tag| tag.tag.parent_id.is_none());
-    roots
-        .map(|root| tree.write(root, 0))
-        .filter(|text| !text.is_empty())
-        .collect::<Vec<_>>()
-        .join("\n")
+    let tree = Tree(&presented.tags);
+    let mut out = String::new();
+    for root in presented.tags.iter().filter(|tag| tag.tag.parent_id.is_none()) {
+        let begin = out.len();
+        tree.write(&mut out, root, 0);
+        if 0 < begin && begin < out.len() {
+            out.insert(begin, '\n');
+        }
+    }
+    out
 }
 
 /// The game's wording as the character's speech, so that the character goes on speaking in tags.
@@ -101,41 +104,48 @@ fn in_game_words(content: &str, vocabulary: &Vocabulary) -> String {
         .find(|tag| tag.kind == Kind::Speech && tag.content == Content::Text);
     let words = quote::escaped(content);
     match speech {
-        _ if words.is_empty() => words,
-        Some(tag) => format!("<{0}>{words}</{0}>", tag.name),
-        None => words,
+        Some(tag) if !words.is_empty() => format!("<{0}>{words}</{0}>", tag.name),
+        _ => words.into_owned(),
     }
 }
 
-struct Tree<'a>(HashMap<u32, &'a PresentedTag<'a>>);
+struct Tree<'a>(&'a [PresentedTag<'a>]);
 
 impl Tree<'_> {
-    /// The tag with what is inside it. One that doesn't stand leaves what stands inside it.
-    fn write(&self, tag: &PresentedTag<'_>, depth: usize) -> String {
+    /// Writes the tag with what is inside it. One that doesn't stand leaves what stands inside it.
+    fn write(&self, out: &mut String, tag: &PresentedTag<'_>, depth: usize) {
         if depth > MAX_DEPTH || tag.tag.kind == TagKind::Hidden {
-            return String::new();
+            return;
         }
         let inner = self.inner(tag, depth);
-        match (tag.stands(), inner.is_empty()) {
-            (false, _) => inner,
-            (true, true) => format!("<{}{}/>", tag.tag.tag, attributes(tag.tag)),
-            (true, false) => format!("<{0}{1}>{inner}</{0}>", tag.tag.tag, attributes(tag.tag)),
-        }
+        // Writing to a string can't fail.
+        let _ = match (tag.stands(), inner.is_empty()) {
+            (false, _) => write!(out, "{inner}"),
+            (true, true) => write!(out, "<{}{}/>", tag.tag.tag, attributes(tag.tag)),
+            (true, false) => write!(out, "<{0}{1}>{inner}</{0}>", tag.tag.tag, attributes(tag.tag)),
+        };
     }
 
     fn inner(&self, tag: &PresentedTag<'_>, depth: usize) -> String {
-        let mut out = String::new();
+        let mut out = String::with_capacity(tag.shown.len());
         let mut written = 0;
         for (child, offset) in &tag.tag.children {
             let offset = boundary(tag.shown, *offset).max(written);
             out.push_str(&quote::escaped(tag.shown.get(written..offset).unwrap_or_default()));
             written = offset;
-            if let Some(child) = self.0.get(child) {
-                out.push_str(&self.write(child, depth + 1));
+            if let Some(child) = self.find(*child) {
+                self.write(&mut out, child, depth + 1);
             }
         }
         out.push_str(&quote::escaped(tag.shown.get(written..).unwrap_or_default()));
         out
+    }
+
+    /// A tag's id is its place, unless the ledger is damaged.
+    fn find(&self, tag_id: u32) -> Option<&PresentedTag<'_>> {
+        let is_it = |tag: &&PresentedTag<'_>| tag.tag.tag_id == tag_id;
+        let place = usize::try_from(tag_id).ok()?;
+        self.0.get(place).filter(is_it).or_else(|| self.0.iter().find(is_it))
     }
 }
 
@@ -198,5 +208,9 @@ fn describe(tag: &LedgerTag) -> String {
         })
         .collect();
     let name = quote::name(&tag.tag);
-    if attributes.is_empty() { name } else { format!("{name} ({})", attributes.join(", ")) }
+    if attributes.is_empty() {
+        name.into_owned()
+    } else {
+        format!("{name} ({})", attributes.join(", "))
+    }
 }

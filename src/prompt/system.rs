@@ -30,8 +30,9 @@ pub fn text(state: &AgentState, vocabulary: &Vocabulary) -> String {
 pub fn context(state: &AgentState) -> String {
     let mut out = String::new();
     for part in state.prompt_parts.iter().filter(|part| !part.text.trim().is_empty()) {
-        let text = quote::escaped(&quote::block(&part.text, ""));
-        let _ = write!(out, "\n#### {}\n{text}\n", quote::escaped(&quote::one_line(&part.title)));
+        let (title, text) = (quote::one_line(&part.title), quote::block(&part.text, ""));
+        let (title, text) = (quote::escaped(&title), quote::escaped(&text));
+        let _ = write!(out, "\n#### {title}\n{text}\n");
     }
     if out.is_empty() {
         return out;

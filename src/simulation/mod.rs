@@ -12,6 +12,7 @@ mod report;
 mod scenario;
 mod socket;
 mod stage;
+mod strict;
 mod world;
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::report::TurnReport;
+use super::strict;
 
 /// A scenario.
 #[derive(Debug, Clone, Deserialize)]
@@ -213,21 +214,21 @@ pub struct ExpectStep {
 pub struct ScenarioError(String);
 
 impl Scenario {
-    /// Reads a scenario and checks that its steps name agents that it has.
+    /// Reads a scenario and checks that its steps name agents that it has; `name`, mostly the
+    /// file's, stands in errors.
     ///
     /// # Errors
-    /// With line and reason, if the text can't be read; with the step's number, if a step names an
-    /// agent that the scenario doesn't have.
-    pub fn parse(yaml: &str) -> Result<Self, ScenarioError> {
-        let options = serde_saphyr::options! { strict_booleans: true };
-        let scenario: Self = serde_saphyr::from_str_with_options(yaml, options)
-            .map_err(|error| ScenarioError(error.to_string()))?;
+    /// With line and reason, if the text can't be read or has a key that means nothing; with the
+    /// step's number, if a step names an agent that the scenario doesn't have.
+    pub fn parse(yaml: &str, name: &str) -> Result<Self, ScenarioError> {
+        let scenario: Self = strict::read(yaml, name).map_err(ScenarioError)?;
         for (number, step) in scenario.steps.iter().enumerate() {
             if let Some(unknown) = step.agents().find(|id| !scenario.agents.contains_key(*id)) {
                 let number = number + 1;
-                return Err(ScenarioError(format!(
+                let problem = format!(
                     "step {number} names the agent `{unknown}`, which the scenario doesn't have"
-                )));
+                );
+                return Err(ScenarioError(strict::fault(name, None, &problem)));
             }
         }
         Ok(scenario)
@@ -317,6 +318,7 @@ mod tests {
             "title: T\nshared: {tags: [{name: speech, kind: speech}]}\n\
              agents: {a: {name: A, tags: [{name: wave}]}, b: {name: B}}\n\
              steps:\n  - narrate: hello\n  - event: {agent: a, text: 'no'}\n  - wait: {agent: a}\n",
+            "test",
         )
         .unwrap();
         let states = scenario.states();
@@ -328,12 +330,42 @@ mod tests {
     #[test]
     fn a_scenario_that_cant_be_played_says_why() {
         let check = |yaml: &str, why: &str| {
-            let error = Scenario::parse(yaml).unwrap_err().to_string();
-            assert!(error.contains(why), "{error}");
+            let error = Scenario::parse(yaml, "my.yaml").unwrap_err().to_string();
+            assert!(error.starts_with("my.yaml:") && error.contains(why), "{error}");
         };
-        check("title: T\nagents: {}\nsteps: [{wait: {agent: x}}]", "step 1 names the agent `x`");
+        let of_step = "my.yaml: step 1 names the agent `x`";
+        check("title: T\nagents: {}\nsteps: [{wait: {agent: x}}]", of_step);
         check("title: T\nagents: {}\nsteps: [{dance: 1}]", "dance");
-        check("title: T\nagents: {}\nstep: []", "step");
+        check("title: T\nagents: {}\nstep: []", "my.yaml:3:1: unknown field `step`");
+        check("title: T\nagents: {\n", "my.yaml:");
+    }
+
+    #[test]
+    fn a_key_that_means_nothing_is_refused_wherever_it_stands() {
+        let check = |place: &str, key: &str, yaml: &str| {
+            let error = Scenario::parse(yaml, "my.yaml").unwrap_err().to_string();
+            assert!(error.starts_with(&format!("my.yaml:{place}: ")), "{error}");
+            assert!(error.contains(&format!("`{key}`")), "{error}");
+        };
+        let (head, steps) = ("title: T\n", "steps: []\n");
+        let agents = |text: &str| format!("{head}agents:\n  a:\n    name: A\n{text}{steps}");
+        check("5:5", "titel", &agents("    titel: x\n"));
+        check("6:22", "knid", &agents("    tags:\n      - {name: wave, knid: speech}\n"));
+        check("6:20", "txt", &agents("    prompt_parts:\n      - {title: x, txt: x, text: x}\n"));
+        check("2:10", "nmae", &format!("{head}player: {{nmae: x}}\nagents: {{}}\n{steps}"));
+        let shared = "shared:\n  tags: [{name: wave, attributes: [{name: at, typ: integer}]}]\n";
+        check("3:47", "typ", &format!("{head}{shared}agents: {{}}\n{steps}"));
+        let step = "steps:\n  - narrate: x\n  - event: {agent: a, actor: {nmae: x}, text: x}\n";
+        check("5:31", "nmae", &format!("{head}agents: {{a: {{name: A}}}}\n{step}"));
+        check(
+            "5:23",
+            "txet",
+            &format!("{head}agents: {{a: {{name: A}}}}\n{step}")
+                .replace("actor: {nmae: x}", "txet: x"),
+        );
+        // What is the game's own may have any keys.
+        let own = "    dossier: [{title: x, content: {any: thing}}]\n    tools: [{name: t, parameters: {x: 1}}]\n";
+        Scenario::parse(&agents(own), "my.yaml").unwrap();
     }
 
     #[test]

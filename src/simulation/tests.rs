@@ -19,7 +19,7 @@ async fn played(
     replies: Vec<Vec<Say>>,
     options: PlayOptions,
 ) -> (Result<Report, SimulationError>, Vec<Value>) {
-    let scenario = Scenario::parse(yaml).unwrap();
+    let scenario = Scenario::parse(yaml, "test").unwrap();
     let fake = Fake::new(replies).await;
     let url = fake.url();
     let game = async {

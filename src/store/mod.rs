@@ -24,7 +24,7 @@ use tokio::sync::Semaphore;
 pub use error::{StoreError, StoreErrorKind};
 pub use queue::Ticket;
 pub use read::{KNOWN_EVENTS, StoredAgent};
-pub use write::{MAX_PENDING, Write};
+pub use write::{MAX_PENDING, UnwrittenMemory, Write};
 
 use crate::record::PastTurn;
 use error::Failure;
@@ -151,6 +151,15 @@ impl Store {
     ) -> Result<bool, StoreError> {
         let (session, agent, turn_id) = (session.clone(), agent.clone(), turn.clone());
         self.ask(Job::ResumeAfter { session, agent, turn_id }).await
+    }
+
+    /// Takes every agent of a session but those `kept` back to the moment before its first turn, as
+    /// [`Store::resume_after`] would.
+    ///
+    /// # Errors
+    /// If it can't be committed.
+    pub async fn forget_others(&self, session: &Id, kept: Vec<Id>) -> Result<(), StoreError> {
+        self.ask(Job::ForgetOthers { session: session.clone(), kept }).await.map(drop)
     }
 
     /// Whether there is such a session.

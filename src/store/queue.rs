@@ -14,6 +14,7 @@ use std::task::{Context, Poll, ready};
 use dramatis_protocol::Id;
 use rusqlite::Connection;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio_util::task::TaskTracker;
 
 use super::error::{Failure, StoreError};
 use super::sessions;
@@ -37,6 +38,10 @@ pub(super) enum Job {
         session: Id,
         agent: Id,
         turn_id: Id,
+    },
+    ForgetOthers {
+        session: Id,
+        kept: Vec<Id>,
     },
     Fork {
         from: Id,
@@ -97,6 +102,8 @@ pub(super) struct Queue {
     waiting: Mutex<Waiting>,
     room: Arc<Semaphore>,
     desk: Mutex<Option<Desk>>,
+    /// The writer, while it is at work.
+    writers: TaskTracker,
     healthy: AtomicBool,
 }
 
@@ -106,6 +113,7 @@ impl Queue {
             waiting: Mutex::default(),
             room: Arc::new(Semaphore::new(MAX_QUEUED)),
             desk: Mutex::new(Some(desk)),
+            writers: TaskTracker::new(),
             healthy: AtomicBool::new(true),
         })
     }
@@ -134,8 +142,9 @@ impl Queue {
         let last = self.push(Job::Barrier, None);
         lock(&self.waiting).closed = true;
         drop(last.answer().await);
-        let queue = Arc::clone(self);
-        tokio::task::spawn_blocking(move || lock(&queue.desk).take()).await.ok().flatten()
+        self.writers.close();
+        self.writers.wait().await;
+        lock(&self.desk).take()
     }
 
     /// How many places in the queue are taken.
@@ -156,14 +165,20 @@ impl Queue {
             waiting.entries.push_back(Entry { job, answer: sender, room });
             if !waiting.writing {
                 waiting.writing = true;
-                let queue = Arc::clone(self);
-                drop(tokio::task::spawn_blocking(move || queue.write_all()));
+                self.writers.spawn(Arc::clone(self).write());
             }
         }
         Ticket { answer: receiver }
     }
 
-    /// The writer: goes on until nothing is queued.
+    /// The writer. Whoever is ready to write something does so before it begins: what they write
+    /// shares one transaction, and on a single core the writer would take their place.
+    async fn write(self: Arc<Self>) {
+        tokio::task::yield_now().await;
+        drop(tokio::task::spawn_blocking(move || self.write_all()).await);
+    }
+
+    /// Goes on until nothing is queued.
     fn write_all(&self) {
         let mut desk = lock(&self.desk);
         loop {
@@ -210,11 +225,17 @@ impl Queue {
     fn note_health(&self, entries: &[(Job, oneshot::Sender<Answer>)], error: Option<&StoreError>) {
         match error {
             Some(error) if error.blames_disk() => {
-                tracing::error!(%error, "the store could not write");
-                self.healthy.store(false, Ordering::Relaxed);
+                // While the disk is full every agent tries again and again: one line says it all.
+                if self.healthy.swap(false, Ordering::Relaxed) {
+                    tracing::error!(%error, "the store could not write");
+                } else {
+                    tracing::debug!(%error, "the store still can't write");
+                }
             }
-            None if entries.iter().any(|(job, _)| !matches!(job, Job::Barrier)) => {
-                self.healthy.store(true, Ordering::Relaxed);
+            None if entries.iter().any(|(job, _)| !matches!(job, Job::Barrier))
+                && !self.healthy.swap(true, Ordering::Relaxed) =>
+            {
+                tracing::info!("the store writes again");
             }
             _ => {}
         }
@@ -253,6 +274,9 @@ fn perform(connection: &Connection, job: &Job) -> Result<bool, Failure> {
         Job::ForgetSession { id } => sessions::forget(connection, id),
         Job::ResumeAfter { session, agent, turn_id } => {
             sessions::resume_after(connection, session, agent, turn_id)
+        }
+        Job::ForgetOthers { session, kept } => {
+            sessions::forget_others(connection, session, kept).map(|()| true)
         }
         Job::Fork { from, to } => sessions::fork(connection, from, to),
         Job::Barrier => Ok(true),

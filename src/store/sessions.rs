@@ -1,5 +1,6 @@
 //! Play sessions as wholes: begun, ended, taken back to a save game, copied.
 
+use dramatis_protocol::Id;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::error::Failure;
@@ -46,15 +47,36 @@ pub(super) fn resume_after(
     let Some(position) = position else {
         return Ok(false);
     };
-    connection
-        .prepare_cached(
-            "UPDATE turns
-             SET set_aside = (SELECT max(set_aside) + 1 FROM turns WHERE agent = ?1)
-             WHERE agent = ?1 AND set_aside = 0 AND position > ?2",
-        )?
-        .execute([key.agent, position])?;
-    connection.prepare_cached("DELETE FROM observations WHERE agent = ?1")?.execute([key.agent])?;
+    set_aside_after(connection, key.agent, position)?;
     Ok(true)
+}
+
+/// Takes every agent of a session but these back to the moment before its first turn.
+pub(super) fn forget_others(
+    connection: &Connection,
+    session: &str,
+    kept: &[Id],
+) -> Result<(), Failure> {
+    let sql = "SELECT agents.agent, agents.id FROM agents JOIN sessions USING (session)
+               WHERE sessions.id = ?1";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut agents = statement.query([session])?;
+    while let Some(row) = agents.next()? {
+        let (agent, id): (i64, String) = (row.get(0)?, row.get(1)?);
+        if !kept.iter().any(|kept| **kept == *id) {
+            set_aside_after(connection, agent, -1)?;
+        }
+    }
+    Ok(())
+}
+
+fn set_aside_after(connection: &Connection, agent: i64, position: i64) -> Result<(), Failure> {
+    let sql = "UPDATE turns
+               SET set_aside = (SELECT max(set_aside) + 1 FROM turns WHERE agent = ?1)
+               WHERE agent = ?1 AND set_aside = 0 AND position > ?2";
+    connection.prepare_cached(sql)?.execute([agent, position])?;
+    connection.prepare_cached("DELETE FROM observations WHERE agent = ?1")?.execute([agent])?;
+    Ok(())
 }
 
 /// What a copy of the session `?1` under the id `?2` consists of. What was set aside stays behind.

@@ -3,7 +3,7 @@
 use std::sync::mpsc;
 use std::time::Duration;
 
-use dramatis_protocol::{InterruptReason, Origin, Outcome, TagKind, TagOutcome};
+use dramatis_protocol::{AgentState, InterruptReason, Origin, Outcome, TagKind, TagOutcome};
 use rusqlite::params;
 use serde_json::json;
 use tempfile::TempDir;
@@ -413,6 +413,60 @@ async fn a_full_disk_fails_what_does_not_fit_and_nothing_else() {
     assert!(store.healthy());
 }
 
+fn catch_up(agent: &str, memory: UnwrittenMemory) -> Write {
+    Write::CatchUp { session: id("s"), named: true, agent: id(agent), memory: Box::new(memory) }
+}
+
+#[tokio::test]
+async fn catching_up_takes_the_place_of_what_came_through_and_opens_the_session() {
+    let store = Store::in_memory().unwrap();
+    assert_eq!(
+        put(&store, observation("guard", "rain")).await.unwrap_err().kind,
+        StoreErrorKind::UnknownSession
+    );
+    let pending = vec![heard("thunder"), heard("rain")];
+    let memory = UnwrittenMemory { pending: pending.clone(), ..UnwrittenMemory::default() };
+    put(&store, catch_up("guard", memory)).await.unwrap();
+    assert!(store.has_session(&id("s")).await.unwrap());
+    assert_eq!(texts(&load(&store, "guard").await.history.pending), ["thunder", "rain"]);
+
+    // The second turn was refused, the third got through to where the second belongs.
+    for turn_id in ["t1", "t3"] {
+        live_through(&store, "guard", turn_id, turn_id).await;
+    }
+    put(&store, observation("guard", "later than thunder")).await.unwrap();
+    let turns = vec![turn("t2", &["e2"]), turn("t3", &["e3"])];
+    let state = Some(Arc::new(AgentState { name: "Guard".to_owned(), ..AgentState::default() }));
+    let memory = UnwrittenMemory { from: 1, turns: turns.clone(), pending, state: state.clone() };
+    for _ in 0..2 {
+        put(&store, catch_up("guard", memory.clone())).await.unwrap();
+        let agent = load(&store, "guard").await;
+        assert_eq!(turn_ids(&agent), ["t1", "t2", "t3"]);
+        assert_eq!(agent.history.turns[1..], turns);
+        assert_eq!(texts(&agent.history.pending), ["thunder", "rain"]);
+        assert_eq!((agent.state, agent.turn_count), (state.clone(), 3));
+    }
+    put(&store, started("guard", turn("t4", &[]))).await.unwrap();
+    assert_eq!(turn_ids(&load(&store, "guard").await), ["t1", "t2", "t3", "t4"]);
+}
+
+#[tokio::test]
+async fn catching_up_on_a_full_disk_changes_nothing() {
+    let folder = folder();
+    let store = in_folder(&folder).await;
+    live_through(&store, "guard", "t1", "e1").await;
+    let before = load(&store, "guard").await;
+    store.queue.limit_pages(1);
+    let turns = vec![turn("t1", &[]), turn("t2", &["x".repeat(100_000).as_str()])];
+    let memory = UnwrittenMemory { turns, ..UnwrittenMemory::default() };
+    let error = put(&store, catch_up("guard", memory.clone())).await.unwrap_err();
+    assert_eq!((error.kind, store.healthy()), (StoreErrorKind::Full, false));
+    assert_eq!(load(&store, "guard").await, before);
+    store.queue.limit_pages(1_000_000);
+    put(&store, catch_up("guard", memory)).await.unwrap();
+    assert_eq!(turn_ids(&load(&store, "guard").await), ["t1", "t2"]);
+}
+
 #[tokio::test]
 async fn a_disk_with_room_again_is_found_out_without_a_game() {
     let folder = folder();
@@ -614,6 +668,23 @@ async fn a_save_game_takes_an_agent_back() {
     }
     assert_eq!(store.drop_session(&session).await, Ok(true));
     assert_eq!(load(&store, "guard").await, StoredAgent::default());
+}
+
+#[tokio::test]
+async fn whoever_is_not_kept_begins_anew() {
+    let store = in_memory().await;
+    for (agent, turn) in [("guard", "g1"), ("baker", "b1")] {
+        live_through(&store, agent, turn, "e1").await;
+        put(&store, observation(agent, "waits")).await.unwrap();
+    }
+    store.forget_others(&id("s"), vec![id("guard"), id("nobody")]).await.unwrap();
+    let guard = load(&store, "guard").await;
+    assert_eq!((turn_ids(&guard).len(), guard.history.pending.len()), (1, 1));
+    let baker = load(&store, "baker").await;
+    assert_eq!((baker.turn_count, baker.history.pending), (0, Vec::new()));
+    live_through(&store, "baker", "b1", "e1").await;
+    assert_eq!(turn_ids(&load(&store, "baker").await), ["b1"], "its ids are free again");
+    store.forget_others(&id("no such session"), Vec::new()).await.unwrap();
 }
 
 #[tokio::test]

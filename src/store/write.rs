@@ -7,12 +7,13 @@ use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;
 
 use super::error::{Failure, StoreError, StoreErrorKind};
+use super::sessions;
 use crate::record::{LedgerTag, Observation, PastTurn, TurnEnd, TurnResult};
 
 /// How many observations between two turns count; older ones give way.
 pub const MAX_PENDING: u32 = 50;
 
-/// One thing to be kept. The session must be open; an agent begins with its first write.
+/// One thing to be kept. The session must be open, but for [`Write::CatchUp`]; an agent begins with its first write.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Write {
     /// The agent perceived something; it waits for the next turn.
@@ -25,6 +26,22 @@ pub enum Write {
     TurnEnded { session: Id, agent: Id, turn_id: Id, tags: Vec<LedgerTag>, end: TurnEnd },
     /// The game confirmed a turn; the last result counts.
     TurnResult { session: Id, agent: Id, turn_id: Id, result: TurnResult },
+    /// Earlier writes of the agent failed: what it knows takes the place of what the store has. A
+    /// session that could not be opened is opened; `named` as for [`super::Store::open_session`].
+    CatchUp { session: Id, named: bool, agent: Id, memory: Box<UnwrittenMemory> },
+}
+
+/// What an agent knows, from the first turn on that was not written as it should be.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UnwrittenMemory {
+    /// How many turns the agent had before `turns`.
+    pub from: u64,
+    /// The turns from there on, the newest last. If there is none, the store's turns stay.
+    pub turns: Vec<PastTurn>,
+    /// Everything that waits for the next turn, in its order.
+    pub pending: Vec<Observation>,
+    /// The last known state, if there is one.
+    pub state: Option<Arc<AgentState>>,
 }
 
 /// Writes one thing. Whoever calls undoes the rest of a write that fails.
@@ -34,11 +51,7 @@ pub(super) fn apply(connection: &Connection, write: &Write) -> Result<(), Failur
             observe(connection, agent_key(connection, session, agent)?.agent, observation)
         }
         Write::State { session, agent, state } => {
-            let key = agent_key(connection, session, agent)?;
-            connection
-                .prepare_cached("UPDATE agents SET state = ?2 WHERE agent = ?1")?
-                .execute(params![key.agent, json(state)?])?;
-            Ok(())
+            keep_state(connection, agent_key(connection, session, agent)?.agent, state)
         }
         Write::TurnStarted { session, agent, turn } => {
             start_turn(connection, &agent_key(connection, session, agent)?, turn)
@@ -56,6 +69,10 @@ pub(super) fn apply(connection: &Connection, write: &Write) -> Result<(), Failur
                 .prepare_cached("UPDATE turns SET result = ?2 WHERE turn = ?1")?
                 .execute(params![key, json(result)?])?;
             Ok(())
+        }
+        Write::CatchUp { session, named, agent, memory } => {
+            sessions::open(connection, session, *named)?;
+            catch_up(connection, &agent_key(connection, session, agent)?, memory)
         }
     }
 }
@@ -128,10 +145,56 @@ fn observe(connection: &Connection, agent: i64, observation: &Observation) -> Re
     Ok(())
 }
 
+fn keep_state(connection: &Connection, agent: i64, state: &AgentState) -> Result<(), Failure> {
+    connection
+        .prepare_cached("UPDATE agents SET state = ?2 WHERE agent = ?1")?
+        .execute(params![agent, json(state)?])?;
+    Ok(())
+}
+
 fn start_turn(connection: &Connection, key: &AgentKey, turn: &PastTurn) -> Result<(), Failure> {
+    insert_turn(connection, key, turn, None)?;
+    forget_observations(connection, key.agent)
+}
+
+/// Writes what the agent knows over whatever part of it the store has. What was set aside stays.
+fn catch_up(
+    connection: &Connection,
+    key: &AgentKey,
+    memory: &UnwrittenMemory,
+) -> Result<(), Failure> {
+    if !memory.turns.is_empty() {
+        connection
+            .prepare_cached(
+                "DELETE FROM turns WHERE agent = ?1 AND set_aside = 0 AND position >= ?2",
+            )?
+            .execute(params![key.agent, position(memory.from)])?;
+    }
+    for (place, turn) in (memory.from..).zip(&memory.turns) {
+        insert_turn(connection, key, turn, Some(position(place)))?;
+    }
+    forget_observations(connection, key.agent)?;
+    for observation in &memory.pending {
+        observe(connection, key.agent, observation)?;
+    }
+    memory.state.iter().try_for_each(|state| keep_state(connection, key.agent, state))
+}
+
+fn position(place: u64) -> i64 {
+    i64::try_from(place).unwrap_or(i64::MAX)
+}
+
+/// Adds a turn, at its place or after all others.
+fn insert_turn(
+    connection: &Connection,
+    key: &AgentKey,
+    turn: &PastTurn,
+    position: Option<i64>,
+) -> Result<(), Failure> {
     let sql = "INSERT INTO turns
                (session, agent, turn_id, origin, event_ids, ending, result, input, tags, position)
-               SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, coalesce(max(position) + 1, 0)
+               SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9,
+                      coalesce(?10, max(position) + 1, 0)
                FROM turns WHERE agent = ?2 AND set_aside = 0";
     connection.prepare_cached(sql)?.execute(params![
         key.session,
@@ -143,8 +206,13 @@ fn start_turn(connection: &Connection, key: &AgentKey, turn: &PastTurn) -> Resul
         turn.result.as_ref().map(json).transpose()?,
         json(&turn.input)?,
         json(&turn.tags)?,
+        position,
     ])?;
-    connection.prepare_cached("DELETE FROM observations WHERE agent = ?1")?.execute([key.agent])?;
+    Ok(())
+}
+
+fn forget_observations(connection: &Connection, agent: i64) -> Result<(), Failure> {
+    connection.prepare_cached("DELETE FROM observations WHERE agent = ?1")?.execute([agent])?;
     Ok(())
 }
 

@@ -78,7 +78,7 @@ impl Registry {
     /// connection has it; without a name it is a new one of the connection's own.
     ///
     /// # Errors
-    /// If the session can't be copied as asked, or the store can't open it.
+    /// If the session can't be copied or its agents can't be taken back as asked.
     pub async fn attach(
         &self,
         plan: SessionPlan,

@@ -1,5 +1,7 @@
 //! Between the tags that a game defines on the wire and those that the parser knows.
 
+use std::sync::{Arc, LazyLock};
+
 use dramatis_protocol as wire;
 
 use crate::tags::{
@@ -15,6 +17,13 @@ pub fn vocabulary_from_wire(tags: &[wire::TagDefinition]) -> Result<Vocabulary, 
         return Ok(Vocabulary::standard());
     }
     Vocabulary::new(tags.iter().map(tag_from_wire).collect())
+}
+
+/// The standard vocabulary, one for all agents.
+#[must_use]
+pub fn standard_vocabulary() -> Arc<Vocabulary> {
+    static STANDARD: LazyLock<Arc<Vocabulary>> = LazyLock::new(|| Arc::new(Vocabulary::standard()));
+    Arc::clone(&STANDARD)
 }
 
 fn tag_from_wire(tag: &wire::TagDefinition) -> TagDef {

@@ -81,14 +81,19 @@ fn roll(path: &Path) -> io::Result<()> {
 
 /// Where an agent's file lies.
 pub(super) fn path(dir: &Path, session: &str, agent: &str, kind: Kind) -> PathBuf {
-    dir.join(file_name(session)).join(file_name(agent) + kind.suffix())
+    let (folder, file) = (file_name(session), file_name(agent));
+    let length = dir.as_os_str().len() + folder.len() + file.len() + kind.suffix().len() + 2;
+    let mut path = PathBuf::with_capacity(length);
+    path.extend([dir, Path::new(&folder), Path::new(&file)]);
+    path.as_mut_os_string().push(kind.suffix());
+    path
 }
 
 /// A name for an id, of letters, digits, `_`, `-`, `%` and `~` alone. Ids that differ have names
 /// that differ, also where the file system ignores case: what the letters can't tell (case, a tail
 /// that is cut off, a name that Windows keeps for itself) a hash at the end does.
 pub(super) fn file_name(id: &str) -> String {
-    let mut name = String::new();
+    let mut name = String::with_capacity(id.len().min(MAX_SHOWN) + 4);
     for byte in id.bytes() {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-') {
             name.push(char::from(byte));

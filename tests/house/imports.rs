@@ -35,6 +35,8 @@ const OWNED: &[(&str, &[&str])] = &[
     ("anyhow", &["cli"]),
     ("tracing_subscriber", &["cli"]),
     ("dotenvy", &["config"]),
+    ("strsim", &["config"]),
+    ("serde_ignored", &["simulation"]),
     ("serde_saphyr", &["config", "actor::yaml", "actor::script", "simulation"]),
     ("memchr", &["tags", "llm"]),
 ];

@@ -179,6 +179,35 @@ async fn history_goes_on_over_a_reconnect_and_a_save_game_takes_it_back() {
 }
 
 #[tokio::test]
+async fn whoever_first_spoke_after_the_game_was_saved_has_never_spoken() {
+    let stage = Plan::saying("<speech>The door is open.</speech>").begin().await;
+    let mut game = stage.game().await;
+    game.send(&json!({"type": "hello", "session_id": "s"})).await;
+    game.until("welcome").await;
+    game.event("ada", "e1").await;
+    let saved = game.turn().await[0]["turn_id"].clone();
+    game.event("bea", "e2").await;
+    game.turn().await;
+
+    let mut loaded = stage.game().await;
+    loaded
+        .send(&json!({
+            "type": "hello", "session_id": "loaded", "fork_of": "s",
+            "resume_after": {"ada": saved}, "forget_others": true,
+        }))
+        .await;
+    loaded.until("welcome").await;
+    for (agent, remembers) in [("ada", true), ("bea", false)] {
+        loaded.event(agent, "e3").await;
+        loaded.turn().await;
+        assert_eq!(last_request(&stage).contains("The door is open."), remembers, "{agent}");
+    }
+    game.event("bea", "e4").await;
+    game.turn().await;
+    assert!(last_request(&stage).contains("The door is open."));
+}
+
+#[tokio::test]
 async fn a_session_that_is_asked_for_by_the_name_from_its_welcome_outlives_the_first_connection() {
     let stage = Plan::saying("<speech>Hm.</speech>").begin().await;
     let mut first = stage.game().await;

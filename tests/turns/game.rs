@@ -7,8 +7,8 @@ use std::time::Duration;
 use dramatis::generation::Generator;
 use dramatis::llm::{Limits, Llm, LlmSettings};
 use dramatis::prompt::PromptLimits;
-use dramatis::record::{Delta, ToolCallPiece};
-use dramatis::store::Store;
+use dramatis::record::{AgentHistory, Delta, Observation, ToolCallPiece};
+use dramatis::store::{Store, StoredAgent};
 use dramatis::turn::agent::{AgentMessage, Services};
 use dramatis::turn::clock::{Clock, Ids};
 use dramatis::turn::outbox::OutboxHandle;
@@ -24,6 +24,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::checker::{Broken, Check, Checker, check_request, check_shown, must, words};
+use super::disk::{Disk, TABLES};
 use super::puppet::Puppet;
 
 /// One move of the game, the model or the clock.
@@ -81,6 +82,9 @@ pub enum Move {
     },
     /// The server goes down and comes back.
     Restart,
+    /// The disk takes nothing more that belongs into this table.
+    FillDisk(&'static str),
+    FreeDisk,
 }
 
 /// What a model may write; `#` becomes a word that was never used before.
@@ -106,13 +110,28 @@ const FRAGMENTS: &[&str] = &[
 ];
 
 pub fn moves() -> impl Strategy<Value = Vec<Move>> {
+    prop::collection::vec(one_move(), 1..80)
+}
+
+/// As [`moves`], with a disk that is full at times.
+pub fn moves_without_room() -> impl Strategy<Value = Vec<Move>> {
+    let table = prop::sample::select(&TABLES[..]);
+    let one = prop_oneof![
+        12 => one_move(),
+        1 => table.prop_map(Move::FillDisk),
+        1 => Just(Move::FreeDisk),
+    ];
+    prop::collection::vec(one, 1..80)
+}
+
+fn one_move() -> impl Strategy<Value = Move> {
     let agent = 0..2_usize;
     let interrupt = prop_oneof![
         3 => Just(Interrupt::Now),
         2 => Just(Interrupt::Queue),
         1 => Just(Interrupt::Drop),
     ];
-    let one = prop_oneof![
+    prop_oneof![
         6 => (agent.clone(), interrupt, -1..2_i32, any::<bool>()).prop_map(
             |(agent, interrupt, priority, with_state)| {
                 Move::Event { agent, interrupt, priority, with_state }
@@ -139,23 +158,26 @@ pub fn moves() -> impl Strategy<Value = Vec<Move>> {
         1 => Just(Move::TakeOver),
         1 => (0..2_usize, 0..4_usize).prop_map(|(agent, back)| Move::Resume { agent, back }),
         1 => Just(Move::Restart),
-    ];
-    prop::collection::vec(one, 1..80)
+    ]
 }
 
 /// A play session with two agents.
 pub struct Play {
-    registry: Registry,
-    store: Store,
+    pub registry: Registry,
+    pub store: Store,
     puppet: Arc<Puppet>,
-    attachment: Attachment,
-    outbox: OutboxHandle,
+    pub attachment: Attachment,
+    pub outbox: OutboxHandle,
     checker: Checker,
     sent: BTreeSet<String>,
     questions: BTreeMap<String, Id>,
     results: u64,
-    stored: BTreeSet<String>,
-    promised: BTreeSet<String>,
+    pub stored: BTreeSet<String>,
+    pub promised: BTreeSet<String>,
+    /// Agent and turn of each message that is answered with `stored`, and whether it is a result.
+    pub kept: BTreeMap<String, (usize, String, bool)>,
+    /// Of those, which have been answered since the last look into the store.
+    just_stored: Vec<String>,
     checked_requests: usize,
     words: u64,
     events: u64,
@@ -164,9 +186,12 @@ pub struct Play {
     /// Turns that an older save game undid.
     set_aside: BTreeSet<String>,
     ids: Ids,
+    pub disk: Option<Disk>,
+    /// Whether the disk is full, or would be if there was one.
+    is_full: bool,
 }
 
-fn agent_name(agent: usize) -> Id {
+pub fn agent_name(agent: usize) -> Id {
     format!("agent{agent}").into()
 }
 
@@ -209,9 +234,8 @@ fn registry(store: &Store, puppet: &Arc<Puppet>, ids: &Ids) -> Registry {
 }
 
 impl Play {
-    pub async fn begin() -> Self {
+    pub async fn begin(store: Store, disk: Option<Disk>) -> Self {
         let puppet = Arc::new(Puppet::default());
-        let store = Store::in_memory().unwrap();
         let ids = Ids::counted();
         let registry = registry(&store, &puppet, &ids);
         let outbox = OutboxHandle::default();
@@ -229,12 +253,16 @@ impl Play {
             results: 0,
             stored: BTreeSet::new(),
             promised: BTreeSet::new(),
+            kept: BTreeMap::new(),
+            just_stored: Vec::new(),
             checked_requests: 0,
             words: 0,
             events: 0,
             lost: BTreeSet::new(),
             set_aside: BTreeSet::new(),
             ids,
+            disk,
+            is_full: false,
         }
     }
 
@@ -259,14 +287,33 @@ impl Play {
             Move::Read(frames) => self.read(frames)?,
             Move::Reconnect => self.reconnect().await,
             Move::TakeOver => self.take_over().await?,
+            // Without room the one is refused, and with the other what is in memory is gone.
+            Move::Resume { .. } | Move::Restart if self.is_full => {}
             Move::Resume { agent, back } => self.resume(agent, back).await?,
             Move::Restart => self.restart().await?,
+            Move::FillDisk(table) => self.fill_disk(&[table]),
+            Move::FreeDisk => self.free_disk(),
         }
         self.settle().await
     }
 
-    /// Ends the play as a shutdown does; then nothing may be owed.
-    pub async fn end(mut self) -> Check {
+    pub fn fill_disk(&mut self, tables: &[&str]) {
+        self.is_full = true;
+        self.disk.iter().for_each(|disk| disk.fill(tables));
+    }
+
+    pub fn free_disk(&mut self) {
+        self.is_full = false;
+        self.disk.iter().for_each(Disk::free);
+    }
+
+    /// Ends the play as a shutdown does; then nothing may be owed. What is stored of the agents.
+    pub async fn end(mut self) -> Result<Vec<StoredAgent>, Broken> {
+        if self.is_full {
+            self.free_disk();
+        }
+        // Who could not store something before tries again soon.
+        tokio::time::sleep(Duration::from_secs(6)).await;
         let next = OutboxHandle::default();
         let attachment = self.attach("other", next).await;
         let old = std::mem::replace(&mut self.attachment, attachment);
@@ -293,8 +340,13 @@ impl Play {
         let Self { registry, store, attachment, .. } = self;
         attachment.detach(true).await;
         registry.close().await;
+        let mut stored = Vec::new();
+        for agent in 0..2 {
+            let agent = store.load_agent(&"play".into(), &agent_name(agent), 1_000).await;
+            stored.push(agent.unwrap());
+        }
         store.close().await;
-        Ok(())
+        Ok(stored)
     }
 
     /// Lets every task and every commit come to rest, then looks at new requests.
@@ -304,6 +356,26 @@ impl Play {
         for asked in self.puppet.asked().iter().skip(self.checked_requests) {
             check_request(&asked.request, &refused)?;
             self.checked_requests += 1;
+        }
+        self.check_stored().await
+    }
+
+    /// What was answered with `stored` is in the store, whatever the disk does.
+    async fn check_stored(&mut self) -> Check {
+        for message_id in std::mem::take(&mut self.just_stored) {
+            let (agent, turn_id, is_result) = self.kept[&message_id].clone();
+            let name = agent_name(agent);
+            let session = self.attachment.session_id().clone();
+            let agent = self.store.load_agent(&session, &name, 1_000).await.unwrap();
+            let AgentHistory { turns, pending } = agent.history;
+            let is_stored = if is_result {
+                turns.iter().any(|turn| *turn.turn_id == *turn_id && turn.result.is_some())
+            } else {
+                turns.iter().flat_map(|turn| &turn.input).chain(&pending).any(|observation| {
+                    matches!(observation, Observation::ToolAnswer(answer) if *answer.turn_id == *turn_id)
+                })
+            };
+            must!(is_stored, "{message_id} is not stored, as {turn_id} shows");
         }
         Ok(())
     }
@@ -384,7 +456,7 @@ impl Play {
     }
 
     /// The turn that the game heard of `back` turns before the newest.
-    fn known_turn(&self, agent: usize, back: usize) -> Option<String> {
+    pub fn known_turn(&self, agent: usize, back: usize) -> Option<String> {
         let name = agent_name(agent);
         let of_agent = self.checker.order.iter().rev();
         let of_agent = of_agent.filter(|turn| self.checker.turns[*turn].agent == *name);
@@ -426,6 +498,7 @@ impl Play {
         self.results += 1;
         let message_id = format!("m{}", self.results);
         self.promised.insert(message_id.clone());
+        self.kept.insert(message_id.clone(), (agent, turn_id.clone(), true));
         let result = AgentTurnResult {
             agent_id: agent_name(agent),
             turn_id: turn_id.into(),
@@ -454,6 +527,7 @@ impl Play {
         self.results += 1;
         let message_id = format!("m{}", self.results);
         self.promised.insert(message_id.clone());
+        self.kept.insert(message_id.clone(), (agent, turn_id.clone(), false));
         let agent_id = agent_name(agent);
         let results = ToolResults { agent_id, turn_id: turn_id.into(), results, follow_up };
         let message = AgentMessage::ToolResults(Box::new(results));
@@ -469,7 +543,8 @@ impl Play {
 
     fn read(&mut self, frames: usize) -> Check {
         let mut json = String::new();
-        for _ in 0..frames {
+        let mut left = frames;
+        while left > 0 {
             if !self.outbox.take(&mut json) {
                 break;
             }
@@ -478,6 +553,10 @@ impl Play {
             }
             let message: ServerMessage = serde_json::from_str(&json).unwrap();
             self.checker.see(&message)?;
+            // What tells of the disk doesn't count: without room there is more of it.
+            let of_disk = matches!(&message, ServerMessage::Stored(_))
+                || matches!(&message, ServerMessage::Error(error) if error.code == ErrorCode::Internal);
+            left -= usize::from(!of_disk);
             self.note(message)?;
         }
         Ok(())
@@ -493,6 +572,13 @@ impl Play {
                 must!(promised, "{} was stored for another connection", stored.in_reply_to);
                 let new = self.stored.insert(stored.in_reply_to.to_string());
                 must!(new, "{} stored twice", stored.in_reply_to);
+                self.just_stored.push(stored.in_reply_to.to_string());
+            }
+            ServerMessage::Error(error)
+                if self.disk.is_some() && error.code == ErrorCode::Internal =>
+            {
+                // To be sent again later.
+                error.in_reply_to.map(|promise| self.promised.remove(&*promise));
             }
             ServerMessage::Error(error) => {
                 let expected =
@@ -586,6 +672,8 @@ impl Play {
         self.sent.clear();
         self.promised.clear();
         self.stored.clear();
+        self.kept.clear();
+        self.just_stored.clear();
         self.questions.clear();
         // Each connection numbers its messages from one again.
         self.results = 0;

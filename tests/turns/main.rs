@@ -13,24 +13,32 @@
 )]
 
 mod checker;
+mod disk;
 mod game;
 mod puppet;
 
 use proptest::prelude::*;
 use proptest::test_runner::Config;
 
-use game::{Move, Play, moves};
+use disk::Disk;
+use dramatis::store::{Store, StoredAgent};
+use game::{Move, Play, moves, moves_without_room};
 
 fn config() -> Config {
     let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
     Config { cases: cases.unwrap_or(200), max_shrink_iters: 2_000, ..Config::default() }
 }
 
-fn run(moves: &[Move]) -> Result<(), TestCaseError> {
+/// Plays the moves, on a disk that can be full if there is one; what is stored in the end.
+fn run(moves: &[Move], disk: Option<Disk>) -> Result<Vec<StoredAgent>, TestCaseError> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
     let outcome = runtime.unwrap().block_on(async {
-        let mut play = Play::begin().await;
+        let store = match &disk {
+            Some(disk) => disk.open(),
+            None => Store::in_memory().unwrap(),
+        };
+        let mut play = Play::begin(store, disk).await;
         for next in moves {
             play.make(next).await?;
         }
@@ -46,6 +54,17 @@ proptest! {
 
     #[test]
     fn whatever_happens_the_invariants_of_turns_hold(moves in moves()) {
-        run(&moves)?;
+        run(&moves, None)?;
+    }
+}
+
+proptest! {
+    #![proptest_config(Config { cases: config().cases / 4, ..config() })]
+
+    #[test]
+    fn with_room_again_the_store_has_what_it_would_have_had(moves in moves_without_room()) {
+        let expected = run(&moves, None)?;
+        let found = run(&moves, Some(Disk::new()))?;
+        prop_assert_eq!(found, expected, "after {:#?}", moves);
     }
 }

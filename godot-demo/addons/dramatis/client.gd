@@ -373,10 +373,12 @@ func _take_refusal(refusal: Dictionary) -> void:
 		failed.emit(refusal)
 	if refusal.get("retryable", false):
 		_connection.lose("the server can't take up the saved game now")
+	elif was_copied:
+		_arrival.erase("fork_of")
+		_greet()
 	elif str(refusal["code"]) == "bad_message":
 		_arrival = {}
-		if not was_copied:
-			_last_turns = {}
+		_last_turns = {}
 		_greet()
 
 

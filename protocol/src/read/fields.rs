@@ -254,13 +254,13 @@ fn cut(text: &str) -> String {
 
 /// `agent_id` as `agentId`; nothing for a name of one word.
 fn camel_case(name: &str) -> Option<String> {
-    let mut words = name.split('_');
-    let mut camel = words.next()?.to_owned();
-    let first = camel.len();
-    for word in words {
+    let (first, words) = name.split_once('_')?;
+    let mut camel = String::with_capacity(name.len());
+    camel.push_str(first);
+    for word in words.split('_') {
         let mut chars = word.chars();
         camel.extend(chars.next().map(|c| c.to_ascii_uppercase()));
         camel.push_str(chars.as_str());
     }
-    (camel.len() > first).then_some(camel)
+    Some(camel)
 }

@@ -37,6 +37,7 @@ pub(super) fn hello(f: &mut Fields<'_>) -> Reading<Hello> {
         session_id: f.get("session_id", id)?,
         fork_of: f.get("fork_of", id)?,
         resume_after: f.get("resume_after", resume_after)?.unwrap_or_default(),
+        forget_others: f.get("forget_others", boolean)?.unwrap_or_default(),
     };
     if hello.fork_of.is_some() && hello.session_id.is_none() {
         return Err(f.fault("session_id", "is missing: `fork_of` needs the new session's name"));

@@ -55,7 +55,8 @@ fn strict_messages_are_read_as_they_stand() {
     for message in [
         json!({"type": "hello"}),
         json!({"type": "hello", "token": "t", "protocol": "1", "game": "Keep", "session_id": "s",
-            "fork_of": "r", "resume_after": {"guard": "t-1", "smith": "t-2"}}),
+            "fork_of": "r", "resume_after": {"guard": "t-1", "smith": "t-2"},
+            "forget_others": true}),
         json!({"type": "ping"}),
         json!({"type": "ping", "nonce": [1.5, "a", {"b": null}]}),
         event(&json!({})),

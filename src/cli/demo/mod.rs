@@ -89,8 +89,10 @@ fn wants_color(no_color: Option<&str>, is_terminal: bool) -> bool {
 /// # Errors
 /// If the settings can't be used, or the scene can't be played.
 pub async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
-    let settings = serve::read_settings(&SettingFlags::default())?;
+    let sources = serve::sources(&SettingFlags::default())?;
+    let settings = serve::read_settings(&sources)?;
     serve::start_logging("dramatis=warn", settings.log_format);
+    serve::warn_of_unknown(&sources);
     let mut options = args.options();
     options.token = settings.token.as_ref().map(|token| token.reveal().to_owned());
     if let Some(url) = &args.url {
@@ -144,7 +146,8 @@ async fn listen(settings: &Settings, port: Option<u16>) -> anyhow::Result<TcpLis
 /// # Errors
 /// If the server can't be reached, refuses the game, or goes away.
 pub async fn play(url: &str, options: &DemoOptions) -> anyhow::Result<Report> {
-    let scenario = Scenario::parse(SCENARIO).context("the scene of the demo can't be read")?;
+    let scenario =
+        Scenario::parse(SCENARIO, "tavern.yaml").context("the scene of the demo can't be read")?;
     perform(&scenario, url, options, &mut std::io::stdout()).await
 }
 

@@ -2,6 +2,7 @@
 //! refuse too many of them (an unknown `service_tier`, a tool call without `index`, an error object
 //! among the chunks), so every field here is optional and none of an unexpected type is fatal.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -9,12 +10,13 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
-/// One `data:` line, or the whole of an answer that was not streamed.
+/// One `data:` line, or the whole of an answer that was not streamed. What every chunk repeats is
+/// read where it lies.
 #[derive(Debug, Default, serde::Deserialize)]
 #[serde(default)]
-pub struct Chunk {
-    #[serde(deserialize_with = "lenient")]
-    pub model: Option<String>,
+pub struct Chunk<'a> {
+    #[serde(deserialize_with = "lenient", borrow)]
+    pub model: Option<Cow<'a, str>>,
     #[serde(deserialize_with = "lenient")]
     pub choices: Option<Vec<Choice>>,
     #[serde(deserialize_with = "lenient")]
@@ -22,8 +24,8 @@ pub struct Chunk {
     #[serde(deserialize_with = "present")]
     pub error: Option<Value>,
     /// vLLM puts its error flat into the chunk: `{"object":"error","message":…,"code":400}`.
-    #[serde(deserialize_with = "lenient")]
-    pub object: Option<String>,
+    #[serde(deserialize_with = "lenient", borrow)]
+    pub object: Option<Cow<'a, str>>,
     #[serde(deserialize_with = "present")]
     pub message: Option<Value>,
     #[serde(deserialize_with = "present")]
@@ -111,14 +113,14 @@ fn present<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Value>, D::Error
 }
 
 /// `null` and values of another type are absent.
-fn lenient<'de, D: Deserializer<'de>, T: Lenient>(from: D) -> Result<Option<T>, D::Error> {
+fn lenient<'de, D: Deserializer<'de>, T: Lenient<'de>>(from: D) -> Result<Option<T>, D::Error> {
     from.deserialize_any(Read(PhantomData))
 }
 
 /// What a field may be read from; anything else is passed over. This goes without a tree in
 /// between, because it happens for every token of every reply.
-trait Lenient: Sized {
-    fn from_text(_: &str) -> Option<Self> {
+trait Lenient<'de>: Sized {
+    fn from_text(_: Cow<'de, str>) -> Option<Self> {
         None
     }
 
@@ -126,31 +128,37 @@ trait Lenient: Sized {
         None
     }
 
-    fn from_list<'de, A: SeqAccess<'de>>(mut list: A) -> Result<Option<Self>, A::Error> {
+    fn from_list<A: SeqAccess<'de>>(mut list: A) -> Result<Option<Self>, A::Error> {
         while list.next_element::<IgnoredAny>()?.is_some() {}
         Ok(None)
     }
 
-    fn from_map<'de, A: MapAccess<'de>>(mut map: A) -> Result<Option<Self>, A::Error> {
+    fn from_map<A: MapAccess<'de>>(mut map: A) -> Result<Option<Self>, A::Error> {
         while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
         Ok(None)
     }
 }
 
-impl Lenient for String {
-    fn from_text(text: &str) -> Option<Self> {
-        Some(text.to_owned())
+impl<'de> Lenient<'de> for Cow<'de, str> {
+    fn from_text(text: Self) -> Option<Self> {
+        Some(text)
     }
 }
 
-impl Lenient for f64 {
+impl<'de> Lenient<'de> for String {
+    fn from_text(text: Cow<'de, str>) -> Option<Self> {
+        Some(text.into_owned())
+    }
+}
+
+impl Lenient<'_> for f64 {
     fn from_number(number: f64) -> Option<Self> {
         Some(number)
     }
 }
 
-impl<T: Lenient> Lenient for Vec<T> {
-    fn from_list<'de, A: SeqAccess<'de>>(mut list: A) -> Result<Option<Self>, A::Error> {
+impl<'de, T: Lenient<'de>> Lenient<'de> for Vec<T> {
+    fn from_list<A: SeqAccess<'de>>(mut list: A) -> Result<Option<Self>, A::Error> {
         let mut items = Self::new();
         while let Some(Item(item)) = list.next_element()? {
             items.extend(item);
@@ -161,8 +169,8 @@ impl<T: Lenient> Lenient for Vec<T> {
 
 macro_rules! lenient_objects {
     ($($object:ty),*) => {$(
-        impl Lenient for $object {
-            fn from_map<'de, A: MapAccess<'de>>(map: A) -> Result<Option<Self>, A::Error> {
+        impl<'de> Lenient<'de> for $object {
+            fn from_map<A: MapAccess<'de>>(map: A) -> Result<Option<Self>, A::Error> {
                 Self::deserialize(MapAccessDeserializer::new(map)).map(Some)
             }
         }
@@ -174,7 +182,7 @@ lenient_objects!(Choice, Piece, CallPiece, Function, WireUsage, PromptDetails);
 /// An item of a list.
 struct Item<T>(Option<T>);
 
-impl<'de, T: Lenient> Deserialize<'de> for Item<T> {
+impl<'de, T: Lenient<'de>> Deserialize<'de> for Item<T> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         lenient(from).map(Self)
     }
@@ -182,7 +190,7 @@ impl<'de, T: Lenient> Deserialize<'de> for Item<T> {
 
 struct Read<T>(PhantomData<T>);
 
-impl<'de, T: Lenient> Visitor<'de> for Read<T> {
+impl<'de, T: Lenient<'de>> Visitor<'de> for Read<T> {
     type Value = Option<T>;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -210,7 +218,11 @@ impl<'de, T: Lenient> Visitor<'de> for Read<T> {
     }
 
     fn visit_str<E>(self, text: &str) -> Result<Option<T>, E> {
-        Ok(T::from_text(text))
+        Ok(T::from_text(text.to_owned().into()))
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Option<T>, E> {
+        Ok(T::from_text(text.into()))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Option<T>, A::Error> {

@@ -1,6 +1,7 @@
 //! From chunks to deltas: which piece belongs to which call, what is reasoning, what ends a reply.
 //! Pure; the stream that drives it decides what the end of the chunks means.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 
 use serde_json::Value;
@@ -52,7 +53,7 @@ impl Decoder {
     ///
     /// # Errors
     /// If the chunk is, or holds, an error.
-    pub fn take(&mut self, chunk: Chunk, out: &mut VecDeque<Delta>) -> Result<(), InBandError> {
+    pub fn take(&mut self, chunk: Chunk<'_>, out: &mut VecDeque<Delta>) -> Result<(), InBandError> {
         if let Some(error) = chunk.error.as_ref() {
             return Err(InBandError::read(error));
         }
@@ -62,8 +63,8 @@ impl Decoder {
             return Err(InBandError::read(&serde_json::json!({"code": code, "message": message})));
         }
         if self.answered_by.is_none() {
-            self.answered_by =
-                chunk.model.filter(|model| !model.is_empty() && *model != self.asked);
+            let model = chunk.model.filter(|model| !model.is_empty() && *model != self.asked);
+            self.answered_by = model.map(Cow::into_owned);
         }
         if let Some(usage) = chunk.usage {
             self.usage = Some(read_usage(&usage));

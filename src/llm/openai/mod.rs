@@ -234,7 +234,7 @@ impl Attempt {
         data: &Bytes,
         out: &mut VecDeque<Delta>,
     ) -> Result<(), Fault> {
-        let chunk: Chunk = serde_json::from_slice(data).map_err(|error| {
+        let chunk: Chunk<'_> = serde_json::from_slice(data).map_err(|error| {
             // Half a chunk at the end.
             if self.answer.is_over() {
                 return cut_off();

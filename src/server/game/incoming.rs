@@ -248,6 +248,7 @@ impl<'a> Reader<'a> {
             name: hello.session_id,
             fork_of: hello.fork_of,
             resume_after: hello.resume_after,
+            forget_others: hello.forget_others,
         };
         self.greeted = self.attach(plan, message_id).await;
         if self.greeted {

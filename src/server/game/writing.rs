@@ -11,7 +11,7 @@ use futures::stream::SplitSink;
 use tokio::task::yield_now;
 use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
 
-use crate::turn::outbox::{Closing, Outbox, OutboxHandle};
+use crate::turn::outbox::{Closing, OutboxHandle};
 
 /// How long a client may leave anything untaken.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -24,6 +24,9 @@ const PING_EVERY: Duration = Duration::from_secs(20);
 
 /// How much is handed to the socket before it is flushed, in bytes.
 const BATCH: usize = 16 * 1024;
+
+/// How often at the most a write waits for all others who are ready.
+const ROUNDS: usize = 8;
 
 type Sink = SplitSink<WebSocket, Message>;
 
@@ -76,10 +79,16 @@ async fn drain(
     }
 }
 
-/// Whoever else is ready goes first: what has arrived already for this client becomes one write
-/// instead of many. The end of a turn has nothing to wait for.
+/// Whoever else is ready goes first, as long as that brings more: what has arrived already for this
+/// client becomes one write instead of many. The end of a turn has nothing to wait for.
 async fn let_others_speak(outbox: &OutboxHandle) {
-    if !outbox.look(Outbox::ends_with_an_end) {
+    let mut before = 0;
+    for _ in 0..ROUNDS {
+        let (waiting, ended) = outbox.look(|it| (it.waiting_bytes(), it.ends_with_an_end()));
+        if ended || waiting == before {
+            return;
+        }
+        before = waiting;
         yield_now().await;
     }
 }

@@ -4,7 +4,7 @@ use dramatis_protocol::{
     AgentStateSnapshot, AgentTurnResult, CancelTurn, Id, InteractionEvent, NotificationEvent,
     ToolResults,
 };
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use super::super::outbox::OutboxHandle;
 
@@ -15,6 +15,8 @@ pub struct Connected {
     pub outbox: OutboxHandle,
     /// Its number in the session: what an older one sent late is told from it.
     pub epoch: u64,
+    /// Whether the session has a name, and so outlives its connections.
+    pub named: bool,
 }
 
 /// A message of the game for one agent.
@@ -78,6 +80,11 @@ pub enum ToAgent {
         shutdown: bool,
         /// Dropped when the agent is done with it.
         done: mpsc::Sender<()>,
+    },
+    /// Everything shall be written.
+    Settle {
+        /// Told whether it is.
+        done: oneshot::Sender<bool>,
     },
     /// The game says something.
     Message(Delivery),

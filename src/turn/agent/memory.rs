@@ -1,12 +1,13 @@
 //! What an agent remembers while its task lives: its last turns, and what it perceived since.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
 
-use dramatis_protocol::Id;
+use dramatis_protocol::{AgentState, Id};
 
 use super::super::state::Event;
 use crate::record::{AgentHistory, Observation, PastTurn, ToolAnswer};
-use crate::store::MAX_PENDING;
+use crate::store::{MAX_PENDING, UnwrittenMemory};
 
 /// How many turns stay in memory unless the agent's state asks to see more of them in prompts.
 pub const TURNS_IN_MEMORY: usize = 40;
@@ -48,12 +49,15 @@ impl Memory {
         order
     }
 
-    /// Something that waits for the next turn; the oldest gives way when there is too much.
-    pub fn observe(&mut self, order: u64, observation: Observation) {
+    /// Something that waits for the next turn; the oldest gives way when there is too much. Tells
+    /// whether it is the newest: an event that becomes an observation may be older than others.
+    pub fn observe(&mut self, order: u64, observation: Observation) -> bool {
         let place = self.pending.partition_point(|(other, _)| *other < order);
+        let is_newest = place == self.pending.len();
         self.pending.insert(place, (order, observation));
         let excess = self.pending.len().saturating_sub(MAX_PENDING as usize);
         self.pending.drain(..excess);
+        is_newest
     }
 
     /// What a turn that begins now is told: all that waits and its events, in the order in which
@@ -68,12 +72,30 @@ impl Memory {
         input.into_iter().map(|(_, observation)| observation).collect()
     }
 
-    /// A turn begins.
-    pub fn push(&mut self, turn: PastTurn) {
+    /// A turn begins. `is_written`: the store has all of those before it; else they stay here, as
+    /// long as there is room for them.
+    pub fn push(&mut self, turn: PastTurn, is_written: bool) {
         self.turns.push_back(turn);
-        let excess = self.turns.len().saturating_sub(self.keep);
+        let keep = if is_written { self.keep } else { MAX_TURNS_IN_MEMORY };
+        let excess = self.turns.len().saturating_sub(keep);
         self.turns.drain(..excess);
         self.forgotten = self.forgotten.saturating_add(excess);
+    }
+
+    /// What the store lacks, if these are the turns that it doesn't have as they are.
+    #[must_use]
+    pub fn unwritten(
+        &self,
+        turns: &HashSet<Id>,
+        state: Option<Arc<AgentState>>,
+    ) -> UnwrittenMemory {
+        let known = self.turns.iter().take_while(|turn| !turns.contains(&turn.turn_id)).count();
+        UnwrittenMemory {
+            from: self.forgotten.saturating_add(known) as u64,
+            turns: self.turns.iter().skip(known).cloned().collect(),
+            pending: self.pending.iter().map(|(_, observation)| observation.clone()).collect(),
+            state,
+        }
     }
 
     /// Keeps this many turns from now on. If there were older ones that belong among them, tells how

@@ -14,10 +14,10 @@ mod metrics;
 mod results;
 mod running;
 mod states;
+mod storing;
 mod turns;
 mod writes;
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ use dramatis_protocol::{
     DropReason, ErrorCode, ErrorMessage, EventDropped, GetAgentState, Id, InterruptReason,
     ServerMessage, TagDefinition,
 };
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::yield_now;
 use tokio::time::sleep_until;
 
@@ -94,10 +94,12 @@ pub struct Agent {
     aftermath: Option<Aftermath>,
     look_up: Option<LookUp>,
     writes: Writes,
-    /// Turns whose beginning could not be written.
-    unknown_turns: HashSet<Id>,
-    /// Whether the last write failed.
-    writes_fail: bool,
+    /// Who waits until everything is written.
+    settling: Vec<oneshot::Sender<bool>>,
+    /// Whether the game has been told that nothing can be stored.
+    told_of_failure: bool,
+    /// Whether the play session has a name, and so outlives its connections.
+    named: bool,
     vocabulary: Option<(Vec<TagDefinition>, Arc<Vocabulary>)>,
     last_activity: Millis,
 }
@@ -125,8 +127,9 @@ impl Agent {
             aftermath: None,
             look_up: None,
             writes,
-            unknown_turns: HashSet::new(),
-            writes_fail: false,
+            settling: Vec::new(),
+            told_of_failure: false,
+            named: false,
             vocabulary: None,
             last_activity,
         }
@@ -135,6 +138,7 @@ impl Agent {
     /// The same agent, speaking over this connection.
     #[must_use]
     pub fn connected(mut self, connected: Option<Connected>) -> Self {
+        self.named = connected.as_ref().is_some_and(|connected| connected.named);
         self.connection = connected;
         self
     }
@@ -143,14 +147,6 @@ impl Agent {
     #[must_use]
     pub const fn id(&self) -> &Id {
         &self.agent_id
-    }
-
-    /// Waits until everything that the agent wrote is committed or has failed.
-    pub async fn finish_writes(&mut self) {
-        while !self.writes.are_done() {
-            let done = self.writes.next_done().await;
-            self.acknowledge(done);
-        }
     }
 
     /// Serves the inbox until the agent is let go or has been idle for long.
@@ -162,6 +158,7 @@ impl Agent {
                 yield_now().await;
                 self.carry_out_aftermath();
             }
+            self.keep_up();
             // The alarm is moved only where something is due before it: moving it costs, and this
             // is on the way of every delta. Too early, it is set anew when it rings.
             let wake = self.services.clock.instant(self.wake_at());
@@ -205,6 +202,7 @@ impl Agent {
             ToAgent::Connect { connected, done } => {
                 if self.epoch().is_none_or(|epoch| epoch < connected.epoch) {
                     self.leave(false);
+                    self.named = connected.named;
                     self.connection = Some(connected);
                 }
                 drop(done);
@@ -219,6 +217,7 @@ impl Agent {
                 }
                 drop(done);
             }
+            ToAgent::Settle { done } => self.settle(done),
             ToAgent::Message(delivery) => {
                 if self.epoch() == Some(delivery.epoch) {
                     self.on_delivery(delivery);
@@ -298,8 +297,11 @@ impl Agent {
     }
 
     fn observe(&mut self, order: u64, observation: Observation, promise: Option<Promise>) {
-        self.writes.observation(observation.clone(), promise);
-        self.memory.observe(order, observation);
+        if self.memory.observe(order, observation.clone()) {
+            self.writes.observation(observation, promise);
+        } else {
+            self.writes.out_of_order(promise);
+        }
     }
 
     fn report_missing_state(&mut self, request_id: &Id, event_id: Id) {
@@ -340,13 +342,15 @@ impl Agent {
         let idle = self.last_activity.saturating_add(idle_timeout.max(1));
         let idle =
             if self.is_at_rest() { idle } else { idle.max(self.now().saturating_add(1_000)) };
-        self.state.deadline().map_or(idle, |deadline| deadline.min(idle))
+        let next = [self.state.deadline(), self.writes.next_catch_up()];
+        next.into_iter().flatten().fold(idle, u64::min)
     }
 
     fn is_at_rest(&self) -> bool {
         self.running.is_none()
             && self.state.is_at_rest()
             && self.writes.are_done()
+            && !self.writes.are_behind()
             && self.is_newest_turn_sent()
     }
 

@@ -1,17 +1,16 @@
 //! What the game tells of turns: what was shown, what tools answered. Checked against the turn,
-//! remembered, written, and acknowledged once it is committed.
+//! remembered and written.
 
 use std::collections::BTreeMap;
 
 use dramatis_protocol::{
-    AgentTurnResult, ErrorCode, ErrorMessage, Id, ServerMessage, Stored, TagKind, ToolResult,
-    ToolResults,
+    AgentTurnResult, ErrorCode, ErrorMessage, Id, TagKind, ToolResult, ToolResults,
 };
 
 use super::super::state::Input;
 use super::Agent;
 use super::look_up::FoundTurn;
-use super::writes::{Done, Promise};
+use super::writes::Promise;
 use crate::record::{LedgerTag, Observation, ToolAnswer, TurnResult};
 
 /// A turn as far as its results are checked against it.
@@ -40,12 +39,12 @@ impl Agent {
         let promise = self.promise(message_id, &turn_id);
         let result = TurnResult { content: result.content, tags: result.tags };
         self.log_result(&turn_id, &result);
-        if let Some(turn) = self.memory.turn_mut(&turn_id) {
+        let in_memory = self.memory.turn_mut(&turn_id);
+        let is_in_memory = in_memory.is_some();
+        if let Some(turn) = in_memory {
             turn.result = Some(result.clone());
         }
-        if !self.write_unknown_turn(&turn_id, promise.clone()) {
-            self.writes.result(turn_id.clone(), result, promise);
-        }
+        self.writes.result(turn_id.clone(), result, promise, is_in_memory);
         self.tell(Input::Result { turn_id });
     }
 
@@ -132,41 +131,6 @@ impl Agent {
     fn promise(&self, message_id: Option<Id>, turn_id: &Id) -> Option<Promise> {
         let in_reply_to = message_id?;
         Some(Promise { in_reply_to, turn_id: turn_id.clone(), epoch: self.epoch()? })
-    }
-
-    /// A write is done: whoever waits for it is told, while its connection is the session's. Of
-    /// failures that nobody waits for, the game is told the first.
-    pub(super) fn acknowledge(&mut self, done: Done) {
-        let current = self.epoch();
-        let promise = done.promise.filter(|promise| Some(promise.epoch) == current);
-        let Err(error) = done.outcome else {
-            if std::mem::take(&mut self.writes_fail) {
-                self.write_unknown_turns();
-            }
-            if let Some(Promise { in_reply_to, turn_id, .. }) = promise {
-                self.send(ServerMessage::Stored(Stored { in_reply_to, turn_id }));
-            }
-            return;
-        };
-        tracing::error!(session = %self.session_id, agent = %self.agent_id, %error,
-            "a write failed; the agent goes on from memory");
-        self.unknown_turns.extend(done.made_known);
-        let told = std::mem::replace(&mut self.writes_fail, true);
-        let message = match promise {
-            Some(_) => "this could not be stored (see the server's log): send it again later",
-            None if told => return,
-            None => {
-                "what happens now can't be stored (see the server's log): the agent goes on \
-                     from memory"
-            }
-        };
-        let (in_reply_to, turn_id) =
-            promise.map(|promise| (promise.in_reply_to, promise.turn_id)).unzip();
-        self.fail(ErrorMessage {
-            in_reply_to,
-            turn_id,
-            ..ErrorMessage::new(ErrorCode::Internal, message)
-        });
     }
 }
 

@@ -6,7 +6,7 @@ use dramatis_protocol::{AgentState, ErrorCode, ErrorMessage, Id};
 
 use super::{Agent, Services};
 use crate::tags::{Vocabulary, VocabularyError};
-use crate::turn::vocabulary::vocabulary_from_wire;
+use crate::turn::vocabulary::{standard_vocabulary, vocabulary_from_wire};
 
 impl Agent {
     /// A state that can be used, written to the store if it is new.
@@ -60,6 +60,9 @@ impl Agent {
         &mut self,
         state: &AgentState,
     ) -> Result<Arc<Vocabulary>, VocabularyError> {
+        if state.tags.is_empty() {
+            return Ok(standard_vocabulary());
+        }
         if let Some((tags, vocabulary)) = &self.vocabulary
             && *tags == state.tags
         {

@@ -10,8 +10,8 @@ use super::super::clock::Millis;
 use super::super::ledger::Ledger;
 use super::super::outbox::OutboxHandle;
 use super::super::state::{Ending, Input, Start};
+use super::super::vocabulary::standard_vocabulary;
 use super::running::{Running, next_step};
-use super::writes::Promise;
 use super::{Agent, Connected, metrics};
 use crate::generation::{Generation, GenerationPlan, Step};
 use crate::llm::{ErrorKind, LlmError};
@@ -30,7 +30,7 @@ impl Agent {
         let vocabulary = self.learn_vocabulary(&start.state).unwrap_or_else(|error| {
             // Checked when the state came in; what an older server stored may still surprise.
             tracing::warn!(agent = %self.agent_id, %error, "the stored vocabulary can't be used");
-            Arc::new(Vocabulary::standard())
+            standard_vocabulary()
         });
         let model = self.model_for(&start);
         let input = self.memory.take_input(&start.events);
@@ -59,9 +59,8 @@ impl Agent {
             generation,
             stream,
         }));
-        self.memory.push(turn.clone());
-        self.write_unknown_turns();
-        self.writes.turn(turn, None);
+        self.memory.push(turn.clone(), !self.writes.are_behind());
+        self.writes.turn_started(turn);
     }
 
     /// The state's model, or the server's own.
@@ -209,36 +208,11 @@ impl Agent {
             turn.tags.clone_from(&record.tags);
             turn.end = Some(record.end.clone());
         }
-        if !self.write_unknown_turn(&record.turn_id, None) {
-            let (tags, end) = (record.tags.clone(), record.end.clone());
-            self.writes.turn_ended(record.turn_id.clone(), tags, end);
-        }
+        let (tags, end) = (record.tags.clone(), record.end.clone());
+        self.writes.turn_ended(record.turn_id.clone(), tags, end);
         self.last_activity = self.now();
         metrics::count_turn(&record, self.services.generator.provider_of(&record.model));
         self.log_record(record);
-    }
-
-    /// Writes the turns that the store could not take in when they began, each as a whole and in
-    /// their order.
-    pub(super) fn write_unknown_turns(&mut self) {
-        let unknown = std::mem::take(&mut self.unknown_turns);
-        if unknown.is_empty() {
-            return;
-        }
-        for turn in self.memory.turns().iter().filter(|turn| unknown.contains(&turn.turn_id)) {
-            self.writes.turn(turn.clone(), None);
-        }
-    }
-
-    /// Writes a turn that the store could not take in when it began, as a whole. `false`: the store
-    /// knows it.
-    pub(super) fn write_unknown_turn(&mut self, turn_id: &Id, promise: Option<Promise>) -> bool {
-        let Some(turn) = self.memory.turn(turn_id).filter(|_| self.unknown_turns.remove(turn_id))
-        else {
-            return false;
-        };
-        self.writes.turn(turn.clone(), promise);
-        true
     }
 
     /// A connection broke: what had not been taken from its queue was never said.

@@ -1,18 +1,27 @@
 //! An agent's writes, in order. The store's queue is bounded: what it has no room for waits here,
 //! and while much waits the agent takes no more messages. Deltas never wait for a write.
+//!
+//! When a write fails, those after it may succeed, so nothing is simply sent again: from then on
+//! what would be written is only noted, until all that the agent knows and the store may lack has
+//! been written in one go. That goes on until it succeeds; `storing` says what is in it. What would
+//! be written out of its order takes the same way.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
 use dramatis_protocol::{AgentState, Id};
 use futures::future::{BoxFuture, FutureExt};
 use futures::stream::{FuturesOrdered, StreamExt};
 
+use super::super::clock::Millis;
 use crate::record::{LedgerTag, Observation, PastTurn, TurnEnd, TurnResult};
-use crate::store::{Store, StoreError, Ticket, Write};
+use crate::store::{Store, StoreError, Ticket, UnwrittenMemory, Write};
 
 /// How many writes may wait for room before the agent stops listening.
 const MAX_BACKLOG: usize = 64;
+
+/// How long it takes after a catch-up that failed until the next, unless a game waits for it.
+const CATCH_UP_AGAIN: Millis = 5_000;
 
 /// A message of the game that is answered with `stored` after the commit.
 #[derive(Debug, Clone)]
@@ -25,18 +34,77 @@ pub struct Promise {
     pub epoch: u64,
 }
 
-/// What became of a write.
-pub struct Done {
-    /// Whether it was committed.
-    pub outcome: Result<(), StoreError>,
-    /// Who waits for it.
-    pub promise: Option<Promise>,
-    /// The turn, where it was the write that makes the turn known to the store.
-    pub made_known: Option<Id>,
+/// What a write is about, for when it fails.
+#[derive(Debug, Clone)]
+enum About {
+    /// What waits for the next turn, the state, or nothing.
+    Moment,
+    /// A turn in memory.
+    Turn(Id),
+    /// A turn that memory doesn't hold: the game has to send it again.
+    OldTurn,
+    /// All that was not written, these turns among it.
+    CatchUp(HashSet<Id>),
 }
 
-/// A write on its way, or nothing but an answer that must not overtake those before it.
-type Job = (Option<Write>, Option<Promise>);
+/// A write on its way; without one, nothing but answers that must not overtake those before them.
+#[derive(Debug, Clone)]
+struct Job {
+    write: Option<Write>,
+    promises: Vec<Promise>,
+    about: About,
+}
+
+/// A write that is committed or has failed.
+pub struct Done {
+    outcome: Result<(), StoreError>,
+    promises: Vec<Promise>,
+    about: About,
+}
+
+/// What follows from a write that is done.
+pub enum Settled {
+    /// It is committed: these may be told.
+    Stored(Vec<Promise>),
+    /// All that was missing is committed: these may be told.
+    CaughtUp(Vec<Promise>),
+    /// It failed, or one before it did; it is going to be caught up on.
+    Later(Option<StoreError>),
+    /// It failed: these have to be told.
+    Failed(StoreError, Vec<Promise>),
+}
+
+/// What was noted instead of being written.
+#[derive(Debug, Default)]
+struct Behind {
+    /// Turns that the store doesn't have as they are.
+    turns: HashSet<Id>,
+    /// Who waits for the catch-up.
+    promises: Vec<Promise>,
+    /// Whether anything was noted since the catch-up under way began.
+    again: bool,
+    under_way: bool,
+    /// When the next catch-up is due, if nobody waits for it.
+    next: Millis,
+}
+
+impl Behind {
+    fn note(&mut self, about: About, promises: Vec<Promise>) {
+        self.again = true;
+        self.promises.extend(promises);
+        match about {
+            About::Turn(turn) => drop(self.turns.insert(turn)),
+            About::CatchUp(turns) => self.turns.extend(turns),
+            About::Moment | About::OldTurn => {}
+        }
+    }
+
+    /// When the next catch-up is due; none while one is under way.
+    fn due(&self) -> Option<Millis> {
+        let next = if self.promises.is_empty() { self.next } else { 0 };
+        (!self.under_way).then_some(next)
+    }
+}
 
 /// The agent's way to the store.
 pub struct Writes {
@@ -45,48 +113,73 @@ pub struct Writes {
     agent: Id,
     backlog: VecDeque<Job>,
     under_way: FuturesOrdered<BoxFuture<'static, Done>>,
+    behind: Option<Behind>,
 }
 
 impl Writes {
     /// No write yet.
     pub fn new(store: Store, session: Id, agent: Id) -> Self {
-        Self { store, session, agent, backlog: VecDeque::new(), under_way: FuturesOrdered::new() }
+        Self {
+            store,
+            session,
+            agent,
+            backlog: VecDeque::new(),
+            under_way: FuturesOrdered::new(),
+            behind: None,
+        }
     }
 
     /// Something that the agent perceived.
     pub fn observation(&mut self, observation: Observation, promise: Option<Promise>) {
         let (session, agent) = self.key();
-        self.push((Some(Write::Observation { session, agent, observation }), promise));
+        let write = Write::Observation { session, agent, observation };
+        self.push(Some(write), promise, About::Moment);
+    }
+
+    /// Something that the agent perceived before what is written already: all that waits for the
+    /// next turn is written anew.
+    pub fn out_of_order(&mut self, promise: Option<Promise>) {
+        let promises = promise.into_iter().collect();
+        self.behind.get_or_insert_default().note(About::Moment, promises);
     }
 
     /// The agent's last known state.
     pub fn state(&mut self, state: Arc<AgentState>) {
         let (session, agent) = self.key();
-        self.push((Some(Write::State { session, agent, state }), None));
+        self.push(Some(Write::State { session, agent, state }), None, About::Moment);
     }
 
-    /// A turn, with all that is known of it: when it begins, and again if that could not be written.
-    pub fn turn(&mut self, turn: PastTurn, promise: Option<Promise>) {
+    /// A turn began.
+    pub fn turn_started(&mut self, turn: PastTurn) {
         let (session, agent) = self.key();
-        self.push((Some(Write::TurnStarted { session, agent, turn }), promise));
+        let about = About::Turn(turn.turn_id.clone());
+        self.push(Some(Write::TurnStarted { session, agent, turn }), None, about);
     }
 
     /// A turn ended.
     pub fn turn_ended(&mut self, turn_id: Id, tags: Vec<LedgerTag>, end: TurnEnd) {
         let (session, agent) = self.key();
-        self.push((Some(Write::TurnEnded { session, agent, turn_id, tags, end }), None));
+        let about = About::Turn(turn_id.clone());
+        self.push(Some(Write::TurnEnded { session, agent, turn_id, tags, end }), None, about);
     }
 
     /// The game confirmed a turn.
-    pub fn result(&mut self, turn_id: Id, result: TurnResult, promise: Option<Promise>) {
+    pub fn result(
+        &mut self,
+        turn_id: Id,
+        result: TurnResult,
+        promise: Option<Promise>,
+        is_in_memory: bool,
+    ) {
         let (session, agent) = self.key();
-        self.push((Some(Write::TurnResult { session, agent, turn_id, result }), promise));
+        let about = if is_in_memory { About::Turn(turn_id.clone()) } else { About::OldTurn };
+        self.push(Some(Write::TurnResult { session, agent, turn_id, result }), promise, about);
     }
 
     /// Nothing to write, but an answer to give once everything before is committed.
     pub fn promise(&mut self, promise: Option<Promise>) {
         if promise.is_some() {
-            self.push((None, promise));
+            self.push(None, promise, About::Moment);
         }
     }
 
@@ -100,51 +193,120 @@ impl Writes {
         self.backlog.is_empty() && self.under_way.is_empty()
     }
 
+    /// Whether the store lacks something because a write failed or would come out of its order.
+    pub const fn are_behind(&self) -> bool {
+        self.behind.is_some()
+    }
+
+    /// When a catch-up is due; 0: at once.
+    pub fn next_catch_up(&self) -> Option<Millis> {
+        self.behind.as_ref().and_then(Behind::due)
+    }
+
+    /// Makes a catch-up due at once, if one is needed.
+    pub fn hurry(&mut self) {
+        if let Some(behind) = &mut self.behind {
+            behind.again = true;
+            behind.next = 0;
+        }
+    }
+
+    /// Writes what the store lacks; `unwritten` gets the turns that it doesn't have as they are.
+    pub fn catch_up(
+        &mut self,
+        named: bool,
+        unwritten: impl FnOnce(&HashSet<Id>) -> UnwrittenMemory,
+    ) {
+        let (session, agent) = self.key();
+        let Some(behind) = self.behind.as_mut() else { return };
+        let turns = std::mem::take(&mut behind.turns);
+        let promises = std::mem::take(&mut behind.promises);
+        behind.again = false;
+        behind.under_way = true;
+        let memory = Box::new(unwritten(&turns));
+        let write = Some(Write::CatchUp { session, named, agent, memory });
+        self.send(Job { write, promises, about: About::CatchUp(turns) });
+    }
+
     /// The next write that is done, in order. Safe to be dropped and called again.
     pub async fn next_done(&mut self) -> Done {
         loop {
-            let Some((write, promise)) = self.backlog.front().cloned() else {
+            let Some(job) = self.backlog.front().cloned() else {
                 return match self.under_way.next().await {
                     Some(done) => done,
                     None => std::future::pending().await,
                 };
             };
-            let made_known = write.as_ref().and_then(made_known);
             let ticket = tokio::select! {
                 Some(done) = self.under_way.next() => return done,
-                ticket = submit(&self.store, write) => ticket,
+                ticket = submit(&self.store, job.write) => ticket,
             };
             self.backlog.pop_front();
-            self.under_way.push_back(finish(ticket, promise, made_known));
+            self.under_way.push_back(finish(ticket, job.promises, job.about));
         }
     }
 
-    fn push(&mut self, job: Job) {
+    /// What follows from a write that is done. While something is missing nobody is told of a
+    /// success: what the message was about may be in the part that is missing.
+    pub fn settle(&mut self, done: Done, now: Millis) -> Settled {
+        let Done { outcome, promises, about } = done;
+        match (outcome, about) {
+            (Ok(()), About::OldTurn) => Settled::Stored(promises),
+            (Err(error), about @ About::OldTurn) => {
+                self.behind.get_or_insert_default().note(about, Vec::new());
+                Settled::Failed(error, promises)
+            }
+            (Ok(()), About::CatchUp(_)) => {
+                self.behind.take_if(|behind| !behind.again);
+                if let Some(behind) = &mut self.behind {
+                    behind.under_way = false;
+                }
+                Settled::CaughtUp(promises)
+            }
+            (Err(error), about @ About::CatchUp(_)) => {
+                let behind = self.behind.get_or_insert_default();
+                behind.note(about, Vec::new());
+                behind.under_way = false;
+                behind.next = now.saturating_add(CATCH_UP_AGAIN);
+                Settled::Failed(error, promises)
+            }
+            (Ok(()), _) if self.behind.is_none() || promises.is_empty() => {
+                Settled::Stored(promises)
+            }
+            (outcome, about) => {
+                self.behind.get_or_insert_default().note(about, promises);
+                Settled::Later(outcome.err())
+            }
+        }
+    }
+
+    /// Sends a write on its way, or notes it where something before it is missing.
+    fn push(&mut self, write: Option<Write>, promise: Option<Promise>, about: About) {
+        let promises = promise.into_iter().collect();
+        match &mut self.behind {
+            Some(behind) if !matches!(about, About::OldTurn) => behind.note(about, promises),
+            _ => self.send(Job { write, promises, about }),
+        }
+    }
+
+    fn send(&mut self, job: Job) {
         if !self.backlog.is_empty() {
             self.backlog.push_back(job);
             return;
         }
-        let (write, promise) = job;
+        let Job { write, promises, about } = job;
         let Some(write) = write else {
-            self.under_way.push_back(finish(None, promise, None));
+            self.under_way.push_back(finish(None, promises, about));
             return;
         };
-        let made_known = made_known(&write);
         match self.store.try_submit(write) {
-            Ok(ticket) => self.under_way.push_back(finish(Some(ticket), promise, made_known)),
-            Err(write) => self.backlog.push_back((Some(write), promise)),
+            Ok(ticket) => self.under_way.push_back(finish(Some(ticket), promises, about)),
+            Err(write) => self.backlog.push_back(Job { write: Some(write), promises, about }),
         }
     }
 
     fn key(&self) -> (Id, Id) {
         (self.session.clone(), self.agent.clone())
-    }
-}
-
-fn made_known(write: &Write) -> Option<Id> {
-    match write {
-        Write::TurnStarted { turn, .. } => Some(turn.turn_id.clone()),
-        _ => None,
     }
 }
 
@@ -157,15 +319,15 @@ async fn submit(store: &Store, write: Option<Write>) -> Option<Ticket> {
 
 fn finish(
     ticket: Option<Ticket>,
-    promise: Option<Promise>,
-    made_known: Option<Id>,
+    promises: Vec<Promise>,
+    about: About,
 ) -> BoxFuture<'static, Done> {
     async move {
         let outcome = match ticket {
             Some(ticket) => ticket.await,
             None => Ok(()),
         };
-        Done { outcome, promise, made_known }
+        Done { outcome, promises, about }
     }
     .boxed()
 }

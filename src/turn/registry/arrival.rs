@@ -8,7 +8,7 @@ use dramatis_protocol::{ErrorCode, ErrorMessage, Id, ServerMessage};
 
 use super::Shared;
 use super::session::{Attachment, Session};
-use crate::store::StoreError;
+use crate::store::{StoreError, StoreErrorKind};
 use crate::turn::agent::Connected;
 use crate::turn::outbox::{Closing, OutboxHandle};
 
@@ -21,6 +21,8 @@ pub struct SessionPlan {
     pub fork_of: Option<Id>,
     /// For each agent named, the turn after which its history is taken up again.
     pub resume_after: BTreeMap<Id, Id>,
+    /// Whether the agents that aren't named begin anew.
+    pub forget_others: bool,
 }
 
 impl SessionPlan {
@@ -35,7 +37,7 @@ impl SessionPlan {
 pub struct Attached {
     /// Its hold on the session.
     pub attachment: Attachment,
-    /// What of the plan could not be done; the session is served without it.
+    /// What of the plan could not be done; the session is served all the same.
     pub complaints: Vec<ErrorMessage>,
 }
 
@@ -45,7 +47,7 @@ pub(super) async fn attach(
     outbox: OutboxHandle,
 ) -> Result<Attached, ErrorMessage> {
     let named = plan.name.is_some();
-    let id = plan.name.unwrap_or_else(|| shared.services.ids.next("session"));
+    let id = plan.name.clone().unwrap_or_else(|| shared.services.ids.next("session"));
     if let Some(original) = &plan.fork_of {
         fork(shared, original, &id).await?;
     }
@@ -57,9 +59,10 @@ pub(super) async fn attach(
         (session, connected, before)
     };
     let mut complaints = Vec::new();
-    // After `connect`: an older connection of the same session can't end it any more.
+    // After `connect`: an older connection of the same session can't end it any more. If it fails,
+    // the first agent that has something to write opens the session as soon as that is possible.
     if let Err(error) = shared.services.store.open_session(&id, named).await {
-        complaints.push(broken(&id, &error));
+        complaints.push(not_opened(&id, &error));
     }
     let handed_over = session.hand_over(&connected).await;
     if let Some(before) = before {
@@ -69,8 +72,20 @@ pub(super) async fn attach(
             dismiss(&before);
         });
     }
-    complaints.extend(resume(shared, &session, &connected, &plan.resume_after).await);
+    let resumed = resume(shared, &session, &connected, &plan).await;
     let attachment = Attachment::new(session, Arc::clone(shared), connected);
+    match resumed {
+        Ok(unknown) => complaints.extend(unknown),
+        Err(refusal) => {
+            // The game would take the agents for younger than they are.
+            attachment.detach(false).await;
+            if plan.fork_of.is_some() {
+                // Else the same hello would find a session of that name.
+                let _ = shared.services.store.drop_session(&id).await;
+            }
+            return Err(refusal);
+        }
+    }
     Ok(Attached { attachment, complaints })
 }
 
@@ -88,48 +103,125 @@ async fn fork(shared: &Shared, original: &Id, copy: &Id) -> Result<(), ErrorMess
         error.field = Some(field.to_owned());
         Err(error)
     };
-    if !store.has_session(original).await.map_err(|error| broken(original, &error))? {
+    let failed = |error: StoreError| not_copied(original, &error);
+    let in_memory = shared.sessions().get(original).cloned();
+    if let Some(session) = in_memory
+        && !session.settle_all().await
+    {
+        return Err(failed(unwritten()));
+    }
+    if !store.has_session(original).await.map_err(failed)? {
         return refuse(format!("there is no play session \"{original}\" to copy"), "fork_of");
     }
-    if !store.fork(original, copy).await.map_err(|error| broken(copy, &error))? {
+    if !store.fork(original, copy).await.map_err(failed)? {
         let message = format!("a play session \"{copy}\" exists already: choose another name");
         return refuse(message, "session_id");
     }
     Ok(())
 }
 
-/// Takes agents back to the moment after a turn. Their tasks, if any, end first, so that what they
-/// wrote lies before what is set aside.
+/// Takes agents back to the moment after a turn, and those that aren't named to their beginning if
+/// that is asked for. Turns that are unknown come back as complaints.
+///
+/// # Errors
+/// If the store can't do it. Agents before that one have been taken back; to do it again does no
+/// harm.
 async fn resume(
     shared: &Shared,
     session: &Session,
     connected: &Connected,
-    resume_after: &BTreeMap<Id, Id>,
-) -> Vec<ErrorMessage> {
+    plan: &SessionPlan,
+) -> Result<Vec<ErrorMessage>, ErrorMessage> {
+    let store = &shared.services.store;
     let mut complaints = Vec::new();
-    for (agent, turn) in resume_after {
-        if !session.put_to_sleep(agent, connected).await {
-            break;
-        }
-        let mut error = match shared.services.store.resume_after(session.id(), agent, turn).await {
-            Ok(true) => continue,
-            Ok(false) => {
-                let message = format!("agent \"{agent}\" has no turn {turn} to resume after");
-                ErrorMessage::new(ErrorCode::UnknownTurn, message)
-            }
-            Err(error) => broken(session.id(), &error),
+    for (agent, turn) in &plan.resume_after {
+        let about_agent = |error: ErrorMessage| ErrorMessage {
+            field: Some(format!("resume_after.{agent}")),
+            agent_id: Some(agent.clone()),
+            turn_id: Some(turn.clone()),
+            ..error
         };
-        error.field = Some(format!("resume_after.{agent}"));
-        error.agent_id = Some(agent.clone());
-        error.turn_id = Some(turn.clone());
-        complaints.push(error);
+        let failed = |error: &StoreError| {
+            about_agent(not_taken_back(session.id(), &format!("agent \"{agent}\""), error))
+        };
+        if !end_task(session, connected, agent).await.map_err(|error| failed(&error))? {
+            return Ok(complaints);
+        }
+        if !store.resume_after(session.id(), agent, turn).await.map_err(|error| failed(&error))? {
+            let message = format!("agent \"{agent}\" has no turn {turn} to resume after");
+            complaints.push(about_agent(ErrorMessage::new(ErrorCode::UnknownTurn, message)));
+        }
     }
-    complaints
+    if plan.forget_others {
+        forget_others(shared, session, connected, &plan.resume_after).await?;
+    }
+    Ok(complaints)
 }
 
-fn broken(session: &Id, error: &StoreError) -> ErrorMessage {
-    tracing::error!(%session, %error, "a play session could not be opened");
-    let message =
-        "the store can't be used (see the server's log): nothing that happens now is kept";
+/// Takes the agents that aren't named back to their beginning.
+async fn forget_others(
+    shared: &Shared,
+    session: &Session,
+    connected: &Connected,
+    named: &BTreeMap<Id, Id>,
+) -> Result<(), ErrorMessage> {
+    let failed = |error: StoreError| ErrorMessage {
+        field: Some("forget_others".to_owned()),
+        ..not_taken_back(session.id(), "the others", &error)
+    };
+    for agent in session.awake().into_iter().filter(|agent| !named.contains_key(agent)) {
+        if !end_task(session, connected, &agent).await.map_err(failed)? {
+            return Ok(());
+        }
+    }
+    let kept = named.keys().cloned().collect();
+    let forgotten = shared.services.store.forget_others(session.id(), kept).await;
+    forgotten.map_err(failed)
+}
+
+/// Ends an agent's task, if it has one, so that what it wrote lies before what is set aside.
+/// `false`: the session is another connection's now.
+async fn end_task(
+    session: &Session,
+    connected: &Connected,
+    agent: &Id,
+) -> Result<bool, StoreError> {
+    // A task that ends takes with it what it could not write.
+    if !session.settle(agent).await {
+        return Err(unwritten());
+    }
+    Ok(session.put_to_sleep(agent, connected).await)
+}
+
+fn unwritten() -> StoreError {
+    StoreError {
+        kind: StoreErrorKind::Full,
+        message: "what happened before could not be written yet".to_owned(),
+    }
+}
+
+fn not_opened(session: &Id, error: &StoreError) -> ErrorMessage {
+    tracing::error!(%session, %error, "a play session could not be opened in the store");
+    let message = "this play session can't be stored now (see the server's log): its agents go on \
+                   from memory, and store it as soon as there is room";
+    ErrorMessage::new(ErrorCode::Internal, message)
+}
+
+fn not_copied(session: &Id, error: &StoreError) -> ErrorMessage {
+    tracing::error!(%session, %error, "a play session could not be copied");
+    let message = format!(
+        "the play session \"{session}\" can't be copied now (see the server's log): there is no \
+         copy, and this connection has no session; say hello again later"
+    );
+    let error = ErrorMessage::new(ErrorCode::Internal, message);
+    ErrorMessage { field: Some("fork_of".to_owned()), ..error }
+}
+
+fn not_taken_back(session: &Id, who: &str, error: &StoreError) -> ErrorMessage {
+    tracing::error!(%session, who, %error, "agents could not be taken back to a save game");
+    let message = format!(
+        "{who} can't be taken back now (see the server's log): their history was not \
+         set aside, and this connection has no session; say the same hello again later"
+    );
     ErrorMessage::new(ErrorCode::Internal, message)
 }

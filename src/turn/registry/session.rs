@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use dramatis_protocol::{ErrorCode, ErrorMessage, Id};
-use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::Shared;
@@ -73,7 +73,7 @@ impl Session {
         let mut inner = self.inner();
         inner.named |= named;
         inner.epoch = inner.epoch.saturating_add(1);
-        let connected = Connected { outbox, epoch: inner.epoch };
+        let connected = Connected { outbox, epoch: inner.epoch, named: inner.named };
         let before = inner.connected.replace(connected.clone());
         (connected, before)
     }
@@ -91,6 +91,30 @@ impl Session {
             drop(done);
             let _ = all_done.recv().await;
         }
+    }
+
+    /// Lets an agent write what it could not write before, if it is awake. `false`: it still can't.
+    pub async fn settle(&self, agent_id: &Id) -> bool {
+        let inbox = self.inner().agents.get(agent_id).map(|awake| awake.inbox.clone());
+        match inbox {
+            Some(inbox) => settle(&inbox).await,
+            None => true,
+        }
+    }
+
+    /// As [`Self::settle`], for all of its agents.
+    pub async fn settle_all(&self) -> bool {
+        for inbox in self.inboxes() {
+            if !settle(&inbox).await {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// The agents that have a task.
+    pub fn awake(&self) -> Vec<Id> {
+        self.inner().agents.keys().cloned().collect()
     }
 
     /// Ends an agent's task, if it has one, once it has read its inbox and stored what it knows.
@@ -144,6 +168,13 @@ impl Session {
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+async fn settle(inbox: &mpsc::Sender<ToAgent>) -> bool {
+    let (done, settled) = oneshot::channel();
+    let _ = inbox.send(ToAgent::Settle { done }).await;
+    // One that has just gone to sleep had nothing left to write.
+    settled.await.unwrap_or(true)
 }
 
 /// What became of a message for an agent.
