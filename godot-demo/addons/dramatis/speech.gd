@@ -144,6 +144,8 @@ func _cost(text: String, shown: int) -> float:
 func _show(text: String, shown: int) -> void:
 	var is_new := text != _text
 	_text = text
+	if not is_instance_valid(label):
+		return
 	if label is RichTextLabel:
 		var rich: RichTextLabel = label
 		if is_new:

@@ -58,7 +58,9 @@ static func draw(
 		var inner := center + Vector2(side * 0.2, -0.42 - look.brows.x * 0.35) * radius
 		var outer := center + Vector2(side * 0.6, -0.42 - look.brows.y * 0.35) * radius
 		canvas.draw_line(inner, outer, Shapes.OUTLINE, radius * 0.12, true)
-	_draw_mouth(canvas, center + Vector2(0, 0.42) * radius, radius, look.mouth, maxf(look.gape, open))
+	_draw_mouth(
+		canvas, center + Vector2(0, 0.42) * radius, radius, look.mouth, maxf(look.gape, open)
+	)
 
 
 ## Draws the mark that goes with the feeling.
@@ -67,17 +69,27 @@ static func draw_mark(canvas: CanvasItem, at: Vector2, size: float, feeling: Str
 	match look.mark:
 		Mark.HEART:
 			var color := Color("e0546a")
-			canvas.draw_circle(at + Vector2(-0.28, -0.2) * size, size * 0.32, color, true, -1.0, true)
-			canvas.draw_circle(at + Vector2(0.28, -0.2) * size, size * 0.32, color, true, -1.0, true)
+			canvas.draw_circle(
+				at + Vector2(-0.28, -0.2) * size, size * 0.32, color, true, -1.0, true
+			)
+			canvas.draw_circle(
+				at + Vector2(0.28, -0.2) * size, size * 0.32, color, true, -1.0, true
+			)
 			Shapes.plain(canvas, _points(at, size, [-0.57, -0.05, 0.57, -0.05, 0.0, 0.62]), color)
 		Mark.QUESTION:
 			var ink := Color("3f6c8f")
-			canvas.draw_arc(at + Vector2(0, -0.3) * size, size * 0.3, PI, TAU + 1.2, 14, ink, 3.0, true)
-			canvas.draw_line(at + Vector2(0.06, -0.02) * size, at + Vector2(0, 0.25) * size, ink, 3.0, true)
+			canvas.draw_arc(
+				at + Vector2(0, -0.3) * size, size * 0.3, PI, TAU + 1.2, 14, ink, 3.0, true
+			)
+			canvas.draw_line(
+				at + Vector2(0.06, -0.02) * size, at + Vector2(0, 0.25) * size, ink, 3.0, true
+			)
 			canvas.draw_circle(at + Vector2(0, 0.55) * size, 2.0, ink, true, -1.0, true)
 		Mark.EXCLAMATION:
 			var ink := Color("c8642a")
-			canvas.draw_line(at + Vector2(0, -0.6) * size, at + Vector2(0, 0.2) * size, ink, 3.5, true)
+			canvas.draw_line(
+				at + Vector2(0, -0.6) * size, at + Vector2(0, 0.2) * size, ink, 3.5, true
+			)
 			canvas.draw_circle(at + Vector2(0, 0.55) * size, 2.2, ink, true, -1.0, true)
 		Mark.TEAR, Mark.DROP:
 			var color := Color("5b9bd0")
@@ -98,8 +110,12 @@ static func draw_mark(canvas: CanvasItem, at: Vector2, size: float, feeling: Str
 ## A note of music.
 static func draw_note(canvas: CanvasItem, at: Vector2, size: float, color: Color) -> void:
 	canvas.draw_circle(at + Vector2(-0.2, 0.42) * size, size * 0.26, color, true, -1.0, true)
-	canvas.draw_line(at + Vector2(0.03, 0.42) * size, at + Vector2(0.03, -0.6) * size, color, 2.0, true)
-	canvas.draw_line(at + Vector2(0.03, -0.6) * size, at + Vector2(0.45, -0.3) * size, color, 3.0, true)
+	canvas.draw_line(
+		at + Vector2(0.03, 0.42) * size, at + Vector2(0.03, -0.6) * size, color, 2.0, true
+	)
+	canvas.draw_line(
+		at + Vector2(0.03, -0.6) * size, at + Vector2(0.45, -0.3) * size, color, 3.0, true
+	)
 
 
 static func _draw_eye(canvas: CanvasItem, at: Vector2, radius: float, eyes: Eyes) -> void:

@@ -3,7 +3,8 @@ extends Node2D
 ## A person of the tavern, drawn: walks, gestures, looks in a direction, shows a feeling. Its origin
 ## is on the floor between the feet. It knows nothing of who moves it.
 
-signal arrived
+## It has come to the end of its way, or, if not `reached`, was stopped on it.
+signal arrived(reached: bool)
 
 enum Hair { HOOD, BUN, GREY_BEARD, LOCKS }
 enum Thing { NONE, APRON, STAFF, LUTE, SATCHEL }
@@ -94,11 +95,14 @@ func _process(delta: float) -> void:
 
 ## Walks along these points; [signal arrived] tells when it has come to the end.
 func walk(path: PackedVector2Array) -> void:
+	stop()
 	_path = path
 
 
 func stop() -> void:
-	_path = []
+	if is_walking():
+		_path = []
+		arrived.emit(false)
 
 
 func is_walking() -> bool:
@@ -128,6 +132,11 @@ func mouth_point() -> Vector2:
 	return position + Vector2(0, -152) * scale.y
 
 
+## Where a bubble's tail ends that comes from the side.
+func face_point() -> Vector2:
+	return position + Vector2(0, -112) * scale.y
+
+
 func _walk_on(delta: float) -> void:
 	if _path.is_empty():
 		_stride = move_toward(_stride, 0.0, delta * 8.0)
@@ -140,7 +149,7 @@ func _walk_on(delta: float) -> void:
 	_move(way)
 	_path.remove_at(0)
 	if _path.is_empty():
-		arrived.emit()
+		arrived.emit(true)
 
 
 func _move(by: Vector2) -> void:
@@ -151,12 +160,16 @@ func _move(by: Vector2) -> void:
 
 
 func _draw() -> void:
-	draw_colored_polygon(Shapes.ellipse(Vector2(0, 1), Vector2(34, 9)), Color(0.05, 0.02, 0.04, 0.4))
+	draw_colored_polygon(
+		Shapes.ellipse(Vector2(0, 1), Vector2(34, 9)), Color(0.05, 0.02, 0.04, 0.4)
+	)
 	var swing := sin(_time * 11.0) * _stride
 	for side: float in [-1.0, 1.0]:
 		var foot := Vector2(side * 9.0 + swing * side * 9.0, -maxf(0.0, swing * side) * 5.0)
 		Shapes.limb(self, [Vector2(side * 8.0, -34), foot + Vector2(0, -6)], Color("3b2c2a"), 9.0)
-		Shapes.limb(self, [foot + Vector2(0, -3), foot + Vector2(facing * 7.0, -3)], Color("2c2024"), 7.0)
+		Shapes.limb(
+			self, [foot + Vector2(0, -3), foot + Vector2(facing * 7.0, -3)], Color("2c2024"), 7.0
+		)
 	var bob := absf(sin(_time * 11.0)) * 3.0 * _stride + sin(_time * 1.8) * 0.8
 	var bend := 0.22 * facing if _pose == "bow" else 0.0
 	draw_set_transform(Vector2(0, -bob), bend)
@@ -171,7 +184,9 @@ func _draw() -> void:
 
 func _draw_behind() -> void:
 	if thing == Thing.STAFF:
-		Shapes.limb(self, [Vector2(-facing * 34, 0), Vector2(-facing * 34, -158)], Color("7a5a3a"), 4.0)
+		Shapes.limb(
+			self, [Vector2(-facing * 34, 0), Vector2(-facing * 34, -158)], Color("7a5a3a"), 4.0
+		)
 		Shapes.fill(
 			self,
 			[
@@ -264,20 +279,35 @@ func _draw_head(center: Vector2) -> void:
 func _draw_hair(center: Vector2) -> void:
 	match hair:
 		Hair.HOOD:
-			draw_arc(center + Vector2(0, -1), 20.5, PI * 1.04, TAU - PI * 0.04, 20, robe.darkened(0.18), 7.0, true)
+			draw_arc(
+				center + Vector2(0, -1),
+				20.5,
+				PI * 1.04,
+				TAU - PI * 0.04,
+				20,
+				robe.darkened(0.18),
+				7.0,
+				true
+			)
 		Hair.BUN, Hair.LOCKS:
-			var fringe: PackedVector2Array = Shapes.ellipse(center + Vector2(0, -2), Vector2(22, 22), PI, TAU, 14)
+			var fringe: PackedVector2Array = Shapes.ellipse(
+				center + Vector2(0, -2), Vector2(22, 22), PI, TAU, 14
+			)
 			fringe.append(center + Vector2(16, -9))
 			fringe.append(center + Vector2(facing * 7, -13))
 			fringe.append(center + Vector2(-16, -8))
 			Shapes.fill(self, fringe, hair_color)
 		Hair.GREY_BEARD:
-			var beard: PackedVector2Array = Shapes.ellipse(center + Vector2(0, 3), Vector2(20, 27), 0.0, PI, 16)
+			var beard: PackedVector2Array = Shapes.ellipse(
+				center + Vector2(0, 3), Vector2(20, 27), 0.0, PI, 16
+			)
 			beard.append(center + Vector2(-13, 9))
 			beard.append(center + Vector2(facing * 5, 5))
 			beard.append(center + Vector2(13, 9))
 			Shapes.fill(self, beard, hair_color)
-			var cap: PackedVector2Array = Shapes.ellipse(center + Vector2(0, -7), Vector2(22, 20), PI, TAU, 14)
+			var cap: PackedVector2Array = Shapes.ellipse(
+				center + Vector2(0, -7), Vector2(22, 20), PI, TAU, 14
+			)
 			Shapes.fill(self, cap, robe.darkened(0.35))
 
 
@@ -287,9 +317,7 @@ func _draw_thing() -> void:
 			var middle := Vector2(facing * 2, -66)
 			var neck := middle + Vector2(facing * 44, -28)
 			Shapes.limb(self, [middle, neck], Color("6b4326"), 5.0)
-			Shapes.fill(
-				self, Shapes.ellipse(middle, Vector2(21, 16)), Color("c98d4c")
-			)
+			Shapes.fill(self, Shapes.ellipse(middle, Vector2(21, 16)), Color("c98d4c"))
 			draw_circle(middle + Vector2(facing * 3, -2), 5.5, Color("5a3520"), true, -1.0, true)
 			draw_line(middle + Vector2(-facing * 14, 6), neck, Color("f2e3c0"), 1.2, true)
 			Shapes.disc(self, Vector2(_hands[1].x * facing, _hands[1].y), 6.5, skin)

@@ -22,6 +22,7 @@ func _draw() -> void:
 	_draw_floor()
 	_draw_chimney()
 	_draw_shelves()
+	_draw_oars()
 	_draw_beams()
 
 
@@ -47,9 +48,7 @@ func _draw_wall() -> void:
 
 func _draw_floor() -> void:
 	var near := FLOORING.darkened(0.35)
-	draw_polygon(
-		Shapes.rect(0, FLOOR, WIDTH, BOTTOM - FLOOR), [FLOORING, FLOORING, near, near]
-	)
+	draw_polygon(Shapes.rect(0, FLOOR, WIDTH, BOTTOM - FLOOR), [FLOORING, FLOORING, near, near])
 	var vanishing := Vector2(WIDTH / 2.0, -420.0)
 	for step in range(-16, 30):
 		var near_x := step * 66.0
@@ -61,10 +60,16 @@ func _draw_floor() -> void:
 		draw_line(Vector2(0, y), Vector2(WIDTH, y), Color(0.15, 0.08, 0.05, 0.22), 1.5)
 	Shapes.plain(self, Shapes.ellipse(Vector2(395, 520), Vector2(185, 42)), Color("6d2f33"))
 	draw_polyline(
-		Shapes.ellipse(Vector2(395, 520), Vector2(170, 37), 0.0, TAU - 0.01), Color("c79a55"), 3.0, true
+		Shapes.ellipse(Vector2(395, 520), Vector2(170, 37), 0.0, TAU - 0.01),
+		Color("c79a55"),
+		3.0,
+		true
 	)
 	draw_polyline(
-		Shapes.ellipse(Vector2(395, 520), Vector2(120, 25), 0.0, TAU - 0.01), Color("a4604a"), 2.0, true
+		Shapes.ellipse(Vector2(395, 520), Vector2(120, 25), 0.0, TAU - 0.01),
+		Color("a4604a"),
+		2.0,
+		true
 	)
 
 
@@ -144,6 +149,17 @@ func _draw_bottle(foot: Vector2, number: int) -> void:
 	]
 	Shapes.fill(self, points, color)
 	draw_line(foot + Vector2(-4, -4), foot + Vector2(-4, -tall * 0.5), color.lightened(0.5), 2.0)
+
+
+func _draw_oars() -> void:
+	for side: float in [-1.0, 1.0]:
+		var middle := Vector2(96, 104)
+		var along := Vector2(side * 0.94, 0.34)
+		Shapes.limb(self, [middle - along * 62.0, middle + along * 34.0], Color("a9794a"), 4.0)
+		var blade: PackedVector2Array = []
+		for point in Shapes.ellipse(Vector2.ZERO, Vector2(20, 7)):
+			blade.append(middle + along * 48.0 + point.rotated(along.angle()))
+		Shapes.fill(self, blade, Color("b98b4a"))
 
 
 func _draw_beams() -> void:

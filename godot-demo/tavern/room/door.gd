@@ -2,8 +2,6 @@ class_name Door
 extends Node2D
 ## The door of the inn: shut, open, or shut and barred.
 
-signal changed
-
 const SIZE := Vector2(112, 222)
 
 var is_open := false
@@ -34,14 +32,13 @@ func bar() -> void:
 ## How it stands, for whoever looks.
 func in_words() -> String:
 	if is_open:
-		return "stands open"
-	return "is barred" if is_barred else "is shut"
+		return "open"
+	return "barred" if is_barred else "shut"
 
 
 func _turn(to: float) -> void:
 	var tween := create_tween()
 	tween.tween_method(_set_swing, _swing, to, 0.5).set_trans(Tween.TRANS_SINE)
-	changed.emit()
 
 
 func _set_swing(to: float) -> void:
@@ -69,7 +66,14 @@ func _draw() -> void:
 func _draw_leaf(width: float, drop: float) -> void:
 	var wood := Color("7b4f34")
 	Shapes.fill(
-		self, [Vector2.ZERO, Vector2(width, drop * 0.4), Vector2(width, SIZE.y + drop), Vector2(0, SIZE.y)], wood
+		self,
+		[
+			Vector2.ZERO,
+			Vector2(width, drop * 0.4),
+			Vector2(width, SIZE.y + drop),
+			Vector2(0, SIZE.y)
+		],
+		wood
 	)
 	for plank in range(1, 4):
 		var x := width * plank / 4.0

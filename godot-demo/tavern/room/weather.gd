@@ -3,7 +3,11 @@ extends Node
 ## What happens outside: rain, lightning, the lantern on the landing and the boat. All windows show
 ## the same night.
 
+## The boat has come to the landing.
+signal boat_landed
+
 const LIGHTNING_PAUSE := Vector2(6.0, 14.0)
+const BOAT_SECONDS := 14.0
 
 ## What the windows are painted with.
 @export var night: ShaderMaterial
@@ -39,7 +43,8 @@ func let_it_rain() -> void:
 func light_lantern() -> void:
 	lantern_burns = true
 	_turn("lantern", 1.0, 1.2)
-	_turn("boat", 1.0, 14.0)
+	var crossing := _turn("boat", 1.0, BOAT_SECONDS)
+	crossing.finished.connect(boat_landed.emit)
 
 
 func _process(delta: float) -> void:
@@ -52,7 +57,9 @@ func _process(delta: float) -> void:
 		_turn("flash", 0.0, 0.7)
 
 
-func _turn(what: String, to: float, seconds: float) -> void:
+func _turn(what: String, to: float, seconds: float) -> Tween:
 	var from: float = night.get_shader_parameter(what)
 	var paint := func(value: float) -> void: night.set_shader_parameter(what, value)
-	create_tween().tween_method(paint, from, to, seconds)
+	var tween := create_tween()
+	tween.tween_method(paint, from, to, seconds)
+	return tween
