@@ -408,7 +408,8 @@ func _tag_messages() -> Array[Dictionary]:
 
 ## The server's own is only known to the server: with a tool beside it, it must be spelled out.
 func _default_vocabulary() -> Array[DramatisTagDefinition]:
-	return [] if _tool_definitions.is_empty() else DramatisTagDefinition.defaults()
+	var nothing: Array[DramatisTagDefinition] = []
+	return nothing if _tool_definitions.is_empty() else DramatisTagDefinition.defaults()
 
 
 func _headed(texts: Dictionary[String, String], text_name: String) -> Array[Dictionary]:

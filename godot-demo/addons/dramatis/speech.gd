@@ -123,6 +123,8 @@ func _cut(tag: DramatisTag) -> void:
 
 func _end(outcome: String, tag: DramatisTag) -> void:
 	_waiting.erase(tag)
+	# A tag that its own signal holds would never be freed.
+	tag.cut.disconnect(_cut.bind(tag))
 	if tag == _current:
 		_current = null
 		_linger_left = linger if tag.presented_chars > 0 else 0.0
