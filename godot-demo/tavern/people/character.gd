@@ -114,7 +114,7 @@ func _end_deed(problem := "") -> void:
 		return
 	var tag := _deed
 	_deed = null
-	_acts.erase(tag)
+	_let_go(tag)
 	if problem.is_empty():
 		tag.finish()
 		return
@@ -169,7 +169,14 @@ func _begin_next_deed() -> void:
 func _do(tag: DramatisTag) -> void:
 	_deed = tag
 	# The vocabulary has deeds as tags of their own, and many small ones as names of `action`.
-	_begin_deed(tag.attributes.get("name", "") if tag.name == "action" else tag.name, tag)
+	var is_small := tag.name == "action"
+	_begin_deed(str(tag.attributes.get("name", "")) if is_small else tag.name, tag)
+
+
+func _let_go(tag: DramatisTag) -> void:
+	_acts.erase(tag)
+	# A tag that its own signal holds would never be freed.
+	tag.cut.disconnect(_on_deed_cut.bind(tag))
 
 
 func _break_off() -> void:
@@ -215,7 +222,7 @@ func _on_tag_opened(tag: DramatisTag) -> void:
 
 
 func _on_deed_cut(tag: DramatisTag) -> void:
-	_acts.erase(tag)
+	_let_go(tag)
 	tag.finish("cancelled", "was interrupted")
 	if tag == _deed:
 		_break_off()
