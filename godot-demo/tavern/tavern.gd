@@ -8,6 +8,10 @@ extends Node2D
 const TALK_DISTANCE := 150.0
 ## From farther away nobody hears what somebody says.
 const EARSHOT := 285.0
+const INTRODUCTION := (
+	"An inn beside the ferry landing. You are Wren, a courier, with a letter in your coat and a name"
+	+ " to ask for. The lantern on the landing is dark."
+)
 ## Where a click on somebody hits, around the feet.
 const BODY := Rect2(-36, -150, 72, 156)
 
@@ -34,6 +38,7 @@ func _ready() -> void:
 		side_panel.watch(character)
 	pockets.changed.connect(func() -> void: side_panel.show_pockets(pockets.items))
 	side_panel.show_pockets(pockets.items)
+	side_panel.add_note(INTRODUCTION)
 	side_panel.rain_wanted.connect(let_it_rain)
 	side_panel.save_wanted.connect(save_game)
 	side_panel.load_wanted.connect(load_game)
@@ -151,11 +156,9 @@ func _restore(saved: Dictionary) -> void:
 	oswin.has_oil = saved["oil"]
 	player.stop()
 	player.position = Vector2(str(place[0]).to_float(), str(place[1]).to_float())
-	room.weather.reset()
-	if saved["rain"]:
-		room.weather.let_it_rain()
-	if saved["lantern"]:
-		room.weather.light_lantern()
+	var rains: bool = saved["rain"]
+	var lantern: bool = saved["lantern"]
+	room.weather.set_to(rains, lantern)
 	if saved["barred"]:
 		room.door.bar()
 	else:
