@@ -86,11 +86,12 @@ func offer(item: String) -> void:
 		side_panel.add_note("There is nobody near to take it.")
 		return
 	pockets.remove(item)
-	if partner == oswin and item == "oil":
-		oswin.has_oil = true
 	var text := "For you, %s: %s." % [partner.name, Inventory.title(item)]
 	if item == "letter":
 		text = "I have only this letter. Blue wax, with a swallow in it."
+	elif item == "oil" and partner == oswin:
+		oswin.has_oil = true
+		text = "Here is oil, Oswin. Would you light the lantern with it?"
 	_speak(text, {"event_type": "player_gave_item"}, {"item": item})
 
 

@@ -23,14 +23,18 @@ const CLAUSE_PAUSE := 4.0
 ## Where it is typed: a [RichTextLabel] or a [Label]; empty: the parent, if it is one.
 @export var label: Control
 @export_range(1.0, 500.0, 1.0, "or_greater") var characters_per_second := 30.0
-## How many seconds a speech stays when it has been shown or cut, before the next one or nothing.
+## How many seconds a speech stays when it has been shown, before the next one or nothing.
 @export_range(0.0, 10.0, 0.1, "or_greater") var linger := 1.0
+## The same for one that was cut off, if another follows: who interrupts wants an answer soon.
+@export_range(0.0, 10.0, 0.1, "or_greater") var linger_when_cut := 0.5
 
 var _waiting: Array[DramatisTag] = []
 var _current: DramatisTag
 var _text := ""
 var _time := 0.0
-var _linger_left := 0.0
+## How long the last speech has stayed, and how long it must before the next.
+var _stayed := 0.0
+var _must_stay := 0.0
 
 
 func _ready() -> void:
@@ -65,7 +69,7 @@ func _process(delta: float) -> void:
 ## Shows at once all of the speech that has arrived; of one that only stays, lets the next begin.
 func skip() -> void:
 	if _current == null:
-		_linger_left = 0.0
+		_must_stay = 0.0
 		return
 	_current.presented_chars = _current.text.length()
 	_show(_current.text, _current.presented_chars)
@@ -104,15 +108,15 @@ func _type(delta: float) -> void:
 
 ## Waits until the last speech has stayed for long enough, and begins the next.
 func _rest(delta: float) -> void:
-	_linger_left -= delta
-	if _linger_left > 0.0:
-		return
+	_stayed += delta
 	if not _waiting.is_empty():
+		if _stayed < _must_stay:
+			return
 		_current = _waiting.pop_front()
 		_time = 0.0
 		_show("", 0)
 		started.emit(_current)
-	elif not _text.is_empty():
+	elif _stayed >= linger and not _text.is_empty():
 		_show("", 0)
 
 
@@ -127,7 +131,10 @@ func _end(outcome: String, tag: DramatisTag) -> void:
 	tag.cut.disconnect(_cut.bind(tag))
 	if tag == _current:
 		_current = null
-		_linger_left = linger if tag.presented_chars > 0 else 0.0
+		_stayed = 0.0
+		_must_stay = linger if outcome == "done" else linger_when_cut
+		if tag.presented_chars == 0:
+			_must_stay = 0.0
 	tag.finish(outcome)
 	finished.emit(tag)
 

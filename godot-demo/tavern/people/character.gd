@@ -8,6 +8,8 @@ extends Figure
 const FEELING_SECONDS := 14.0
 ## After so much rest, everybody goes back to where they belong.
 const HOME_AFTER := 25.0
+## So near to a point is there.
+const NEAR := 6.0
 
 @export var room: Room
 @export var color := Color("d9695f")
@@ -21,6 +23,8 @@ var _home: Vector2
 ## What the agent says and does and has not been shown to its end, in order.
 var _acts: Array[DramatisTag] = []
 var _deed: DramatisTag
+## How the deed goes on by itself.
+var _course: Tween
 var _feeling_left := 0.0
 var _rested := 0.0
 
@@ -72,7 +76,7 @@ func fall_silent(why: String) -> void:
 
 ## Walks there. `false`: it was stopped on the way.
 func walk_to(point: Vector2) -> bool:
-	if position.distance_to(point) < 6.0:
+	if position.distance_to(point) < NEAR:
 		return true
 	walk(room.way(position, point))
 	return await arrived
@@ -80,37 +84,70 @@ func walk_to(point: Vector2) -> bool:
 
 ## Back to the beginning, as after loading.
 func reset() -> void:
-	stop()
+	_break_off()
 	position = _home
-	modulate.a = 1.0
 	feeling = Face.CALM
 	bubble.think(false)
 
 
-## Does what a tag says. Gives why it failed; empty: it worked. Override it for more deeds.
-func _act(deed: String, tag: DramatisTag) -> String:
+## Begins what a tag says; [method _end_deed] must follow. Override it for more deeds. Nothing here
+## waits by `await`: a game that ends in the middle of a deed leaves nothing behind.
+func _begin_deed(deed: String, tag: DramatisTag) -> void:
 	match deed:
 		"emotion":
 			_feel(str(tag.attributes.get("name", Face.CALM)))
+			_end_deed()
 		"go_to":
-			return await _go_to(str(tag.attributes.get("place", "")))
+			_go_to(str(tag.attributes.get("place", "")))
 		_:
 			gesture(deed)
 			if deed == "step_back" and partner != null:
 				var away := signf(position.x - partner.position.x)
 				walk([room.clamped(position + Vector2(away * 34.0, 0))])
 			caption.tell(tag.text if not tag.text.is_empty() else deed.replace("_", " "))
-			await _seconds(GESTURE_SECONDS)
-	return ""
+			_end_deed_after(GESTURE_SECONDS)
 
 
-func _go_to(place: String) -> String:
+## The deed is over: it worked, or there was a problem.
+func _end_deed(problem := "") -> void:
+	if _deed == null:
+		return
+	var tag := _deed
+	_deed = null
+	_let_go(tag)
+	if problem.is_empty():
+		tag.finish()
+		return
+	tag.finish("failed", problem)
+	caption.tell("can't: " + problem, true)
+
+
+func _end_deed_after(seconds: float) -> void:
+	_course = create_tween()
+	_course.tween_interval(seconds)
+	_course.tween_callback(_end_deed)
+
+
+## Walks there, and then goes on with whether it was reached.
+func _walk_and(then: Callable, point: Vector2) -> void:
+	if position.distance_to(point) < NEAR:
+		then.call(true)
+		return
+	walk(room.way(position, point))
+	arrived.connect(then, CONNECT_ONE_SHOT)
+
+
+func _go_to(place: String) -> void:
 	if not Room.PLACES.has(place):
-		return "there is no such place here"
+		_end_deed("there is no such place here")
+		return
 	caption.tell("goes to the %s" % place)
 	var beside := Vector2(-44.0 if place == "bar" else 0.0, 0)
-	var reached: bool = await walk_to(Room.PLACES[place] + beside)
-	return "" if reached else "did not get there"
+	_walk_and(_end_walk, Room.PLACES[place] + beside)
+
+
+func _end_walk(reached: bool) -> void:
+	_end_deed("" if reached else "did not get there")
 
 
 func _feel(named: String) -> void:
@@ -132,17 +169,22 @@ func _begin_next_deed() -> void:
 func _do(tag: DramatisTag) -> void:
 	_deed = tag
 	# The vocabulary has deeds as tags of their own, and many small ones as names of `action`.
-	var deed: String = tag.attributes.get("name", "") if tag.name == "action" else tag.name
-	var problem: String = await _act(deed, tag)
-	if _deed != tag:
-		return
-	_deed = null
+	var is_small := tag.name == "action"
+	_begin_deed(str(tag.attributes.get("name", "")) if is_small else tag.name, tag)
+
+
+func _let_go(tag: DramatisTag) -> void:
 	_acts.erase(tag)
-	if problem.is_empty():
-		tag.finish()
-		return
-	tag.finish("failed", problem)
-	caption.tell("can't: " + problem, true)
+	# A tag that its own signal holds would never be freed.
+	tag.cut.disconnect(_on_deed_cut.bind(tag))
+
+
+func _break_off() -> void:
+	_deed = null
+	if _course != null:
+		_course.kill()
+	stop()
+	modulate.a = 1.0
 
 
 func _rest(delta: float) -> void:
@@ -154,8 +196,14 @@ func _rest(delta: float) -> void:
 		walk(room.way(position, _home))
 
 
+## A timer of its own, and not one of the tree's: what waits for it goes with the character.
 func _seconds(count: float) -> void:
-	await get_tree().create_timer(count, false).timeout
+	var timer := Timer.new()
+	timer.one_shot = true
+	add_child(timer)
+	timer.start(count)
+	await timer.timeout
+	timer.queue_free()
 
 
 func _on_turn_started(_turn: DramatisTurn) -> void:
@@ -174,12 +222,10 @@ func _on_tag_opened(tag: DramatisTag) -> void:
 
 
 func _on_deed_cut(tag: DramatisTag) -> void:
-	_acts.erase(tag)
+	_let_go(tag)
 	tag.finish("cancelled", "was interrupted")
 	if tag == _deed:
-		_deed = null
-		stop()
-		modulate.a = 1.0
+		_break_off()
 
 
 func _on_speech_started(_tag: DramatisTag) -> void:

@@ -7,15 +7,19 @@ const SONG_SECONDS := 6.0
 @onready var _notes: CPUParticles2D = $Notes
 
 
-func _act(deed: String, tag: DramatisTag) -> String:
+func _begin_deed(deed: String, tag: DramatisTag) -> void:
 	if deed != "play_song":
-		return await super(deed, tag)
+		super(deed, tag)
+		return
 	caption.tell("plays a %s song" % str(tag.attributes.get("mood", "merry")))
 	gesture("strum", SONG_SECONDS)
 	_notes.emitting = true
-	await _seconds(SONG_SECONDS)
+	_end_deed_after(SONG_SECONDS)
+
+
+func _end_deed(problem := "") -> void:
 	_notes.emitting = false
-	return ""
+	super(problem)
 
 
 func _on_deed_cut(tag: DramatisTag) -> void:

@@ -7,8 +7,13 @@ signal lantern_lit
 signal door_moved(what: String)
 
 const OUTSIDE_SECONDS := 3.0
+const FADE_SECONDS := 0.4
+const BAR_THE_WAY_SECONDS := 2.5
 
 var has_oil := false
+
+## What was wrong with the lantern.
+var _problem := ""
 
 
 func _ready() -> void:
@@ -22,49 +27,51 @@ func reset() -> void:
 	has_oil = false
 
 
-func _act(deed: String, tag: DramatisTag) -> String:
+func _begin_deed(deed: String, tag: DramatisTag) -> void:
 	match deed:
 		"light_lantern":
 			caption.tell("goes out to the landing")
-			return await _go_outside(_light_lantern)
+			_walk_and(_go_out, Room.PLACES["door"])
 		"bar_the_way":
 			caption.tell("stands in the way")
-			gesture(deed, 3.0)
-			await _seconds(2.0)
-			return ""
-	return await super(deed, tag)
+			gesture(deed, BAR_THE_WAY_SECONDS)
+			_end_deed_after(BAR_THE_WAY_SECONDS)
+		_:
+			super(deed, tag)
 
 
-## Goes out, does something there, and comes back.
-func _go_outside(what: Callable) -> String:
-	if not await walk_to(Room.PLACES["door"]):
-		return "did not get there"
-	if room.door.is_barred:
-		return "the door is barred"
+## Out, to the lantern, and back.
+func _go_out(reached_door: bool) -> void:
+	if not reached_door or room.door.is_barred:
+		_end_deed("the door is barred" if reached_door else "did not get to the door")
+		return
+	var was_open := room.door.is_open
 	room.door.open()
-	await _fade(0.0)
-	var problem: String = what.call()
-	await _seconds(OUTSIDE_SECONDS)
-	await _fade(1.0)
-	room.door.shut()
-	return problem
+	_course = create_tween()
+	_course.tween_property(self, "modulate:a", 0.0, FADE_SECONDS)
+	_course.tween_interval(OUTSIDE_SECONDS / 2.0)
+	_course.tween_callback(_light_lantern)
+	_course.tween_interval(OUTSIDE_SECONDS / 2.0)
+	_course.tween_property(self, "modulate:a", 1.0, FADE_SECONDS)
+	_course.tween_callback(_come_in.bind(was_open))
 
 
-func _fade(to: float) -> void:
-	var tween := create_tween()
-	tween.tween_property(self, "modulate:a", to, 0.4)
-	await tween.finished
-
-
-func _light_lantern() -> String:
+func _light_lantern() -> void:
+	_problem = ""
 	if room.weather.lantern_burns:
-		return "it burns already"
-	if not has_oil:
-		return "there is no oil in it"
-	has_oil = false
-	room.weather.light_lantern()
-	lantern_lit.emit()
-	return ""
+		_problem = "it burns already"
+	elif not has_oil:
+		_problem = "there is no oil in it"
+	else:
+		has_oil = false
+		room.weather.light_lantern()
+		lantern_lit.emit()
+
+
+func _come_in(leaves_open: bool) -> void:
+	if not leaves_open:
+		room.door.shut()
+	_end_deed(_problem)
 
 
 func _open_door(_arguments: Dictionary) -> Variant:

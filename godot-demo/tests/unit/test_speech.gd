@@ -116,8 +116,9 @@ func test_after_a_cut_the_next_speech_begins() -> void:
 	_pass(0.3)
 	first.cut_short()
 	var second := _say("xyz")
-	_pass(1.1)
-	_pass(0.1)
+	_pass(0.4)
+	equal([begun.back(), label.get_parsed_text()], [first, "abcdefghij"])
+	_pass(0.2)
 	equal([begun.back(), label.get_parsed_text()], [second, "xyz"])
 
 
