@@ -23,6 +23,9 @@ func _ready() -> void:
 	DramatisClient.disconnected.connect(_tell_loss)
 	DramatisClient.message_sent.connect(_tell_report)
 	await call(&"play")
+	if options.has("limit-after-moment"):
+		# The server is being killed, though a quick scene may be over before.
+		await until(func() -> bool: return not is_online(), "the loss")
 	finish(0)
 
 
@@ -66,10 +69,12 @@ func finish(code: int) -> void:
 	get_tree().quit(code)
 
 
+func is_online() -> bool:
+	return DramatisClient.state == DramatisClient.State.ONLINE
+
+
 func online() -> void:
-	await until(
-		func() -> bool: return DramatisClient.state == DramatisClient.State.ONLINE, "a connection"
-	)
+	await until(is_online, "a connection")
 
 
 ## A character who is in the scene, and of whom everything is told.

@@ -279,10 +279,21 @@ def test_characters_may_be_freed_while_they_speak(house, play):
     assert {"guard", "smith"} <= gone
 
 
+def test_the_tavern_is_played(house, play):
+    server = house.serve(None)
+    scene = play("tavern", server.url).finished()
+
+    assert sorted(scene.told("people")[0]["ids"]) == ["lio", "maren", "oswin"]
+    begun = {turn["agent"] for turn in scene.told("started")}
+    assert begun == {"lio", "maren", "oswin"}
+    assert any(turn["speech"] for turn in scene.told("finished"))
+    assert not scene.told("failed") and not scene.told("disconnected")
+
+
 SCENES = {
     "turn": {}, "order": {}, "interruption": {}, "tool": {}, "history": {}, "restart": {},
     "crowd": {}, "long": {}, "token": {"token": "wrong", "right_token": "right"}, "stall": {},
-    "save": {}, "scene_change": {}, "freed": {},
+    "save": {}, "scene_change": {}, "freed": {}, "tavern": {},
 }
 
 

@@ -215,7 +215,9 @@ func take(message: Dictionary) -> void:
 		"agent_turn_finished", "agent_turn_interrupted":
 			_end_turn(message)
 		"event_dropped":
-			drop_event(str(message["event_id"]), str(message["reason"]))
+			# Of a repeated event it says nothing about the first.
+			if message["reason"] != "duplicate":
+				drop_event(str(message["event_id"]), str(message["reason"]))
 
 
 ## An event gets no turn. The client calls this.

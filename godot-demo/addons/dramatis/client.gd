@@ -309,7 +309,8 @@ func _greet() -> void:
 
 
 func _send_now(message: Dictionary) -> bool:
-	var text := JSON.stringify(Data.of(message))
+	# Unsorted: the order of a dossier is the game's.
+	var text := JSON.stringify(Data.of(message), "", false)
 	var most: int = limits.get("max_message_bytes", 1 << 20)
 	if text.length() > most or text.to_utf8_buffer().size() > most:
 		var what := "a message of type %s is longer than %d bytes" % [message["type"], most]
@@ -345,7 +346,8 @@ func _welcome(message: Dictionary) -> void:
 	_arrival = {}
 	_is_arrival_retried = false
 	_connection.succeed()
-	_pinged_ms = 0
+	# The first ping goes at once.
+	_pinged_ms = -PING_EVERY_MS
 	_set_state(State.ONLINE)
 	connected.emit(session_id)
 	for unconfirmed in _unconfirmed.take_all(_heard_ms):

@@ -201,6 +201,18 @@ struct Calls {
     follow_ups: u32,
 }
 
+impl Calls {
+    fn are_answered(&self) -> bool {
+        self.ended && !self.made.is_empty() && self.made.is_subset(&self.answered)
+    }
+
+    /// Whether an answer may still bring a follow-up.
+    fn are_awaited(&self) -> bool {
+        let open = self.ended && !self.made.is_empty() && !self.are_answered();
+        self.turn.is_some() && open && !self.refused
+    }
+}
+
 impl State {
     /// An agent that nothing has happened to, or one that comes back with what it last knew.
     #[must_use]
@@ -264,10 +276,12 @@ impl State {
         }
     }
 
-    /// Whether nothing runs, is prepared or waits.
+    /// Whether nothing runs, is prepared, waits, or may follow from what the game's tools answer.
     #[must_use]
-    pub const fn is_at_rest(&self) -> bool {
-        matches!(self.phase, Phase::Idle | Phase::Presenting { .. }) && self.waiting.is_empty()
+    pub fn is_at_rest(&self) -> bool {
+        matches!(self.phase, Phase::Idle | Phase::Presenting { .. })
+            && self.waiting.is_empty()
+            && !self.calls.are_awaited()
     }
 
     /// How many events wait.

@@ -368,14 +368,11 @@ impl State {
 
     fn follow_up_if_due(&mut self, now: Millis) {
         let at_rest = matches!(self.phase, Phase::Idle | Phase::Presenting { .. });
-        let calls = &self.calls;
-        let complete =
-            calls.ended && !calls.made.is_empty() && calls.made.is_subset(&calls.answered);
-        if !at_rest || !complete {
+        if !at_rest || !self.calls.are_answered() {
             return;
         }
-        let allowed = !calls.refused
-            && calls.follow_ups < self.rules.max_follow_ups
+        let allowed = !self.calls.refused
+            && self.calls.follow_ups < self.rules.max_follow_ups
             && self.waiting.is_empty();
         let turn = self.calls.turn.take();
         if let (true, Some(turn)) = (allowed, turn) {
