@@ -18,6 +18,9 @@ const BODY := Rect2(-36, -150, 72, 156)
 ## Whom the player can talk to; `null`: nobody is near.
 var partner: Character
 
+## Who speaks while the player is near enough to hear it.
+var _listened_to: Array[Character] = []
+
 @onready var room: Room = $Room
 @onready var player: Player = $People/Wren
 @onready var maren: Maren = $People/Maren
@@ -198,11 +201,16 @@ func _find_partner() -> void:
 		talk_box.talk_to(partner)
 
 
-## Who speaks to somebody that has walked away falls silent.
+## Who speaks to somebody that walks away falls silent.
 func _leave_earshot() -> void:
 	for character in people:
-		var distance := character.position.distance_to(player.position)
-		if distance > EARSHOT and character.speech.is_busy():
+		var is_near := character.position.distance_to(player.position) < EARSHOT
+		if not character.is_talking():
+			_listened_to.erase(character)
+		elif is_near and not character in _listened_to:
+			_listened_to.append(character)
+		elif not is_near and character in _listened_to:
+			_listened_to.erase(character)
 			character.fall_silent("the player walked away")
 			var what := "%s walked away in mid-sentence" % player.name
 			character.agent.notify_event(what, {}, null, {"event_type": "player_left"})

@@ -68,6 +68,11 @@ func hear(
 		bubble.think(not speech.is_busy())
 
 
+## Whether this character says something, or thinks about what to say.
+func is_talking() -> bool:
+	return speech.is_busy() or bubble.is_thinking()
+
+
 ## Stops in the middle of whatever it says.
 func fall_silent(why: String) -> void:
 	agent.cancel(why)
