@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "support")]
 
-from house import House  # noqa: E402
+from house import house  # noqa: E402, F401
 
 # Of a whole test; each wait within it is shorter and says what was awaited.
 LIMIT = 90.0
@@ -29,12 +29,3 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     asyncio.run(limited())
     return True
 
-
-@pytest.fixture
-def house(tmp_path: Path):
-    house = House(tmp_path)
-    yield house
-    house.end()
-    # Shown where the test failed.
-    for log in sorted(tmp_path.glob("*.log")):
-        print(f"--- {log.name}\n{log.read_text()}")

@@ -215,7 +215,9 @@ func take(message: Dictionary) -> void:
 		"agent_turn_finished", "agent_turn_interrupted":
 			_end_turn(message)
 		"event_dropped":
-			drop_event(str(message["event_id"]), str(message["reason"]))
+			# Of a repeated event it says nothing about the first.
+			if message["reason"] != "duplicate":
+				drop_event(str(message["event_id"]), str(message["reason"]))
 
 
 ## An event gets no turn. The client calls this.
@@ -408,7 +410,8 @@ func _tag_messages() -> Array[Dictionary]:
 
 ## The server's own is only known to the server: with a tool beside it, it must be spelled out.
 func _default_vocabulary() -> Array[DramatisTagDefinition]:
-	return [] if _tool_definitions.is_empty() else DramatisTagDefinition.defaults()
+	var nothing: Array[DramatisTagDefinition] = []
+	return nothing if _tool_definitions.is_empty() else DramatisTagDefinition.defaults()
 
 
 func _headed(texts: Dictionary[String, String], text_name: String) -> Array[Dictionary]:

@@ -21,7 +21,7 @@ func to_message() -> Dictionary:
 	if not description.is_empty():
 		message["description"] = description
 	if type != Type.STRING:
-		message["type"] = (Type.find_key(type) as String).to_lower()
+		message["type"] = str(Type.find_key(type)).to_lower()
 	if not values.is_empty():
 		message["values"] = Array(values)
 	if required:

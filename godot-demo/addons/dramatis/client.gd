@@ -48,6 +48,13 @@ const SILENCE_MS := 45_000
 ## How long a greeting may take.
 const WELCOME_MS := 10_000
 
+## Errors after which the server closes. The engine drops what comes together with the closing, so
+## that the code may be all that is heard of them.
+const CLOSING_ERRORS: Dictionary[int, Array] = {
+	4001: ["unauthorized", "the server refuses the access token"],
+	4009: ["session_taken", "another connection has taken over the play session"],
+}
+
 ## A frame that took longer than this was a stall: nothing is held against the server for it.
 const STALL_MS := 1_000
 
@@ -77,6 +84,8 @@ var _arrival: Dictionary = {}
 ## The arrival was asked for before, and it isn't known whether it happened.
 var _is_arrival_retried := false
 var _hello_id := ""
+## The code of the last error on this connection.
+var _last_error := ""
 var _greeting_since_ms := 0
 var _heard_ms := 0
 var _pinged_ms := 0
@@ -235,19 +244,24 @@ func note_turn(agent_id: String, turn_id: String) -> void:
 func answer_tool(message: Dictionary, tag: DramatisTag, run: Callable) -> void:
 	var result := {"tag_id": tag.id, "name": tag.name, "ok": false}
 	var session := session_id
+	# What became of it isn't known before it has answered.
+	tag.hold()
 	if run.is_valid():
 		var arguments := tag.arguments if not tag.arguments.is_empty() else tag.attributes
 		var output: Variant = await run.call(arguments)
-		var failure := output as DramatisAgent.ToolFailure
-		result["ok"] = failure == null
-		result["output"] = output if failure == null else failure.why
+		if output is DramatisAgent.ToolFailure:
+			var failure: DramatisAgent.ToolFailure = output
+			result["output"] = failure.why
+		else:
+			result["ok"] = true
+			result["output"] = output
 	else:
 		result["output"] = "the game has no tool of this name"
 		push_warning("No tool “%s” is registered, or who ran it is gone." % tag.name)
 	if session == session_id:
-		tag.finish("done" if result["ok"] else "failed")
 		message["results"] = [result]
 		send(message)
+		tag.finish("done" if result["ok"] else "failed")
 
 
 func _enter_session(id: String, arrival: Dictionary, turns: Dictionary[String, String]) -> void:
@@ -279,6 +293,7 @@ func _set_state(new_state: State) -> void:
 func _greet() -> void:
 	_greeting_since_ms = Time.get_ticks_msec()
 	_hello_id = new_id()
+	_last_error = ""
 	var hello := {
 		"type": "hello",
 		"message_id": _hello_id,
@@ -294,7 +309,8 @@ func _greet() -> void:
 
 
 func _send_now(message: Dictionary) -> bool:
-	var text := JSON.stringify(Data.of(message))
+	# Unsorted: the order of a dossier is the game's.
+	var text := JSON.stringify(Data.of(message), "", false)
 	var most: int = limits.get("max_message_bytes", 1 << 20)
 	if text.length() > most or text.to_utf8_buffer().size() > most:
 		var what := "a message of type %s is longer than %d bytes" % [message["type"], most]
@@ -330,7 +346,8 @@ func _welcome(message: Dictionary) -> void:
 	_arrival = {}
 	_is_arrival_retried = false
 	_connection.succeed()
-	_pinged_ms = 0
+	# The first ping goes at once.
+	_pinged_ms = -PING_EVERY_MS
 	_set_state(State.ONLINE)
 	connected.emit(session_id)
 	for unconfirmed in _unconfirmed.take_all(_heard_ms):
@@ -341,6 +358,7 @@ func _welcome(message: Dictionary) -> void:
 
 func _take_error(message: Dictionary) -> void:
 	var cause := str(message.get("in_reply_to", ""))
+	_last_error = str(message.get("code"))
 	if cause == _hello_id and state != State.ONLINE and not _arrival.is_empty():
 		_take_refusal(message)
 		return
@@ -389,6 +407,9 @@ func _lose(code: int, reason: String, again_in: float) -> void:
 	_set_state(State.OFFLINE if again_in < 0.0 else State.WAITING)
 	if was_online:
 		_tell_agents_of_loss()
+	var closing: Array = CLOSING_ERRORS.get(code, ["", ""])
+	if closing[0] != "" and closing[0] != _last_error:
+		failed.emit(_complaint(str(closing[0]), str(closing[1])))
 	disconnected.emit(code, reason)
 	if again_in >= 0.0:
 		reconnecting.emit(again_in)

@@ -81,7 +81,9 @@ func succeed() -> void:
 
 ## Sends a message. [code]false[/code]: there is no WebSocket, or its buffer is full.
 func send(text: String) -> bool:
-	return state == State.OPEN and _peer.send_text(text) == OK
+	# It may have broken since the last poll.
+	var is_open := state == State.OPEN and _peer.get_ready_state() == WebSocketPeer.STATE_OPEN
+	return is_open and _peer.send_text(text) == OK
 
 
 ## Moves everything on. To be called each frame.

@@ -24,5 +24,6 @@ static func of(value: Variant) -> Variant:
 			var items: Array = value
 			return items.map(of)
 	if typeof(value) >= TYPE_PACKED_BYTE_ARRAY:
-		return of(Array(value))
+		var items: Array = type_convert(value, TYPE_ARRAY)
+		return of(items)
 	return str(value)

@@ -42,8 +42,8 @@ var _is_held := false
 
 
 func _init(message: Dictionary) -> void:
-	id = int(message["tag_id"] as float)
-	parent_id = int(message.get("parent_id", -1.0) as float)
+	id = message["tag_id"]
+	parent_id = message.get("parent_id", -1)
 	name = message["tag"]
 	kind = message["kind"]
 	attributes = message.get("attributes", {})

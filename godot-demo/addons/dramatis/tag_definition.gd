@@ -1,3 +1,4 @@
+@tool
 @icon("icons/tag.svg")
 class_name DramatisTagDefinition
 extends Resource
@@ -43,7 +44,7 @@ func is_name_valid() -> bool:
 
 ## The definition as the server reads it.
 func to_message() -> Dictionary:
-	var message := {"name": name, "kind": (Kind.find_key(kind) as String).to_lower()}
+	var message := {"name": name, "kind": str(Kind.find_key(kind)).to_lower()}
 	if not description.is_empty():
 		message["description"] = description
 	if not has_text:

@@ -67,7 +67,8 @@ func is_held() -> bool:
 func take(message: Dictionary) -> DramatisTag:
 	if message["type"] == "agent_tag_open":
 		return _open(message)
-	var known := tag(int(message["tag_id"] as float))
+	var tag_id: int = message["tag_id"]
+	var known := tag(tag_id)
 	if known != null:
 		if message["type"] == "agent_tag_chunk":
 			known.text += str(message["text"])

@@ -21,7 +21,8 @@ func add(message: Dictionary, now_ms: int) -> void:
 	_messages[new_id] = message
 	_sent_ms[new_id] = now_ms
 	if _messages.size() > LIMIT:
-		confirm(_messages.keys()[0])
+		var oldest: String = _messages.keys()[0]
+		confirm(oldest)
 
 
 ## The server has it, or will never take it.

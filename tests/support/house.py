@@ -1,5 +1,6 @@
 """The real processes behind a test: `dramatis mock-llm` and `dramatis serve`, each started by it in
-a folder of its own, and ended by their ids when it is over."""
+a folder of its own, and ended by their ids when it is over. `tests/python` and `tests/godot` play
+against them."""
 
 import json
 import os
@@ -8,6 +9,8 @@ import subprocess
 import time
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 BINARY = os.environ.get("DRAMATIS_BIN", "dramatis")
 PATIENCE = 20.0
@@ -52,10 +55,13 @@ class Process:
 class Server(Process):
     """`dramatis serve`."""
 
-    def __init__(self, folder: Path, model: str, name: str, settings: dict[str, Any]) -> None:
-        flags = [f"--{key.replace('_', '-')}={value}" for key, value in settings.items()]
-        super().__init__(["serve", "--port=0", "--data=data", "--logs=logs", *flags], folder, name,
-                         OPENAI_API_BASE=model)
+    def __init__(self, folder: Path, model: str | None, name: str,
+                 settings: dict[str, Any]) -> None:
+        # Without a model the built-in actor plays.
+        given = {"port": 0, "data": "data", "logs": "logs"} | settings
+        flags = [f"--{key.replace('_', '-')}={value}" for key, value in given.items()]
+        env = {"OPENAI_API_BASE": model} if model else {}
+        super().__init__(["serve", *flags], folder, name, **env)
         self.folder = folder
         self.url: str = self.ready["url"]
 
@@ -102,7 +108,7 @@ class House:
         self.processes.append(mock)
         return f"http://{mock.ready['address']}/v1"
 
-    def serve(self, model: str, **settings: Any) -> Server:
+    def serve(self, model: str | None, **settings: Any) -> Server:
         """Starts a server, `settings` being its flags. A second one finds the first one's data."""
         server = Server(self.folder, model, "serve", settings)
         self.processes.append(server)
@@ -115,3 +121,13 @@ class House:
     def end(self) -> None:
         for process in reversed(self.processes):
             process.end()
+
+
+@pytest.fixture
+def house(tmp_path: Path):
+    house = House(tmp_path)
+    yield house
+    house.end()
+    # Shown where the test failed.
+    for log in sorted(tmp_path.glob("*.log")):
+        print(f"--- {log.name}\n{log.read_text()}")

@@ -1,0 +1,116 @@
+"""The packed addon in a project that has nothing else, as a user installs it: enabled in the editor,
+one node, and the script of the README's first section."""
+
+import re
+import subprocess
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from godot import PROJECT, environment, run
+
+PROJECT_FILE = """config_version=5
+
+[application]
+
+config/name="Empty"
+run/main_scene="res://guard.tscn"
+
+[dramatis]
+
+server/url="URL"
+
+[editor_plugins]
+
+enabled=PackedStringArray("res://addons/hand/plugin.cfg")
+"""
+
+# Stands in for the hand that ticks the box in the project settings.
+HAND = """@tool
+extends EditorPlugin
+
+
+func _enter_tree() -> void:
+	_enable.call_deferred()
+
+
+func _enable() -> void:
+	EditorInterface.set_plugin_enabled("dramatis", true)
+	ProjectSettings.save()
+"""
+
+SCENE = """[gd_scene load_steps=3 format=3]
+
+[ext_resource type="Script" path="res://guard.gd" id="1"]
+[ext_resource type="Script" path="res://addons/dramatis/agent.gd" id="2"]
+
+[node name="Guard" type="Node2D"]
+script = ExtResource("1")
+
+[node name="DramatisAgent" type="Node" parent="."]
+script = ExtResource("2")
+"""
+
+
+def packed(folder: Path) -> Path:
+    """The archive, made anew."""
+    done = subprocess.run([PROJECT / "tools" / "package"], stdin=subprocess.DEVNULL, text=True,
+                          capture_output=True, check=True,
+                          env=environment(folder) | {"CARGO_TARGET_DIR": str(folder)})
+    return Path(done.stdout.strip())
+
+
+def ten_lines() -> str:
+    """The script of the README's first section."""
+    section = (PROJECT / "README.md").read_text().split("## A character in ten lines")[1]
+    return re.search(r"```gdscript\n# guard\.gd\n(.*?)```", section, re.DOTALL)[1]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    with zipfile.ZipFile(packed(tmp_path)) as archive:
+        archive.extractall(folder)
+    hand = folder / "addons" / "hand"
+    hand.mkdir()
+    (hand / "plugin.cfg").write_text('[plugin]\n\nname="hand"\ndescription=""\nauthor=""\n'
+                                     'version="1"\nscript="plugin.gd"\n')
+    (hand / "plugin.gd").write_text(HAND)
+    return folder
+
+
+def test_the_archive_holds_the_addon_and_nothing_else(tmp_path):
+    archive = packed(tmp_path)
+    names = zipfile.ZipFile(archive).namelist()
+    assert all(name.startswith("addons/dramatis/") for name in names)
+    for needed in ["plugin.cfg", "LICENSE", "README.md", "client.gd", "icons/agent.svg"]:
+        assert f"addons/dramatis/{needed}" in names
+    licence = (PROJECT.parent / "LICENSE").read_text()
+    assert (PROJECT / "addons" / "dramatis" / "LICENSE").read_text() == licence
+    first = archive.read_bytes()
+    assert packed(tmp_path).read_bytes() == first, "the same files make the same archive"
+
+
+def test_a_character_in_ten_lines_answers_in_an_empty_project(house, project, tmp_path):
+    server = house.serve(None)
+    (project / "project.godot").write_text(PROJECT_FILE.replace("URL", server.url))
+    (project / "guard.tscn").write_text(SCENE)
+    (project / "guard.gd").write_text(ten_lines())
+    run(project, tmp_path, "--import")
+    settings = (project / "project.godot").read_text()
+    assert 'DramatisClient="*' in settings, "enabling the plugin registers the client"
+    assert server.url in settings
+
+    # It is a game and doesn't end by itself: after four seconds of its frames.
+    output = run(project, tmp_path, "--max-fps", "60", "--quit-after", "240")
+    lines = output.splitlines()
+    assert any(line.startswith("speech {") for line in lines), output
+    words = [line for line in lines if line and not re.match(r"\w+ {|Godot Engine", line)]
+    assert len(" ".join(words)) > 10, output
+
+
+def test_it_is_about_ten_lines():
+    lines = [line for line in ten_lines().splitlines() if line.strip()]
+    assert len(lines) <= 10
