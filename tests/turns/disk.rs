@@ -8,7 +8,9 @@ use dramatis::store::Store;
 use dramatis::turn::agent::AgentMessage;
 use dramatis::turn::outbox::OutboxHandle;
 use dramatis::turn::registry::SessionPlan;
-use dramatis_protocol::{ErrorCode, ErrorMessage, Id, Interrupt, ToolResult, ToolResults};
+use dramatis_protocol::{
+    AgentTurnResult, ErrorCode, ErrorMessage, Id, Interrupt, ToolResult, ToolResults,
+};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
@@ -218,6 +220,34 @@ async fn a_message_of_which_a_part_had_room_is_not_called_stored() {
         other => panic!("{other:?}"),
     });
     assert_eq!(outputs.collect::<Vec<_>>(), ["too long", "fits"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_result_of_a_turn_that_is_being_forgotten_is_not_called_stored_if_it_was_refused() {
+    let mut play = begin().await;
+    // As many turns as an agent remembers by itself.
+    for _ in 0..40 {
+        live_on(&mut play).await;
+    }
+    let oldest = play.known_turn(0, 39).unwrap();
+    play.disk.as_ref().unwrap().execute(
+        "CREATE TRIGGER no_UPDATE_of_turns BEFORE UPDATE OF result ON turns
+         BEGIN SELECT RAISE(ABORT, 'no room'); END",
+    );
+    play.promised.insert("m1".to_owned());
+    play.kept.insert("m1".to_owned(), (0, oldest.clone(), true));
+    let result = AgentTurnResult {
+        agent_id: agent_name(0),
+        turn_id: oldest.into(),
+        content: Some("So it was.".to_owned()),
+        tags: None,
+    };
+    let result = AgentMessage::Result(Box::new(result));
+    play.attachment.deliver(&agent_name(0), result, Some("m1".into())).await.unwrap();
+    // The agent turns to this before it hears of the refusal.
+    play.event(0, Interrupt::Now, 0, true).await;
+    make(&mut play, &[Move::Wait(50), Move::Read(usize::MAX)]).await;
+    assert!(play.stored.is_empty() && play.promised.is_empty(), "{:?}", play.stored);
 }
 
 #[tokio::test(start_paused = true)]

@@ -60,7 +60,8 @@ impl Agent {
     /// A write is done: whoever waits for it is told, while its connection is the session's. Of
     /// failures that nobody waits for, the game is told the first.
     pub(super) fn acknowledge(&mut self, done: Done) {
-        match self.writes.settle(done, self.now()) {
+        let (now, memory) = (self.now(), &self.memory);
+        match self.writes.settle(done, now, |turn| memory.turn(turn).is_some()) {
             Settled::Stored(promises) => self.keep_promises(promises),
             Settled::CaughtUp(promises) => {
                 if std::mem::take(&mut self.told_of_failure) {
