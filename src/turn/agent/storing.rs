@@ -14,15 +14,15 @@ impl Agent {
     pub async fn finish_writes(&mut self) {
         self.await_writes().await;
         // Without a name, the session ends with its connection.
-        if !self.writes.are_behind() || !self.named {
-            return;
+        if self.writes.are_behind() && self.named {
+            self.catch_up();
+            self.await_writes().await;
+            if self.writes.are_behind() {
+                tracing::error!(session = %self.session_id, agent = %self.agent_id,
+                    "the last of what happened could not be stored, and is lost");
+            }
         }
-        self.catch_up();
-        self.await_writes().await;
-        if self.writes.are_behind() {
-            tracing::error!(session = %self.session_id, agent = %self.agent_id,
-                "the last of what happened could not be stored, and is lost");
-        }
+        self.answer_settling();
     }
 
     async fn await_writes(&mut self) {
@@ -43,12 +43,16 @@ impl Agent {
         if self.writes.next_catch_up().is_some_and(|due| due <= self.now()) {
             self.catch_up();
         }
-        if !self.settling.is_empty() && self.writes.are_done() {
-            let is_written = !self.writes.are_behind();
-            for done in self.settling.drain(..) {
-                // Whoever asked may have gone.
-                let _ = done.send(is_written);
-            }
+        if self.writes.are_done() {
+            self.answer_settling();
+        }
+    }
+
+    fn answer_settling(&mut self) {
+        let is_written = !self.writes.are_behind();
+        for done in self.settling.drain(..) {
+            // Whoever asked may have gone.
+            let _ = done.send(is_written);
         }
     }
 
