@@ -290,3 +290,18 @@ async fn without_room_no_session_is_copied() {
         assert_eq!(stored(&play, "copy").await, (vec![(2, true), (3, true)], 1));
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_is_not_stored_yet_is_not_copied_over() {
+    let mut play = begin().await;
+    live_on(&mut play).await;
+    play.fill_disk(&TABLES);
+    attach(&mut play, SessionPlan::named("late")).await.unwrap();
+    live_on(&mut play).await;
+    play.free_disk();
+    let copy = SessionPlan { fork_of: Some("play".into()), ..SessionPlan::named("late") };
+    let refusal = attach(&mut play, copy).await.unwrap_err();
+    assert_eq!(refusal.field.as_deref(), Some("session_id"));
+    assert!(refusal.message.contains("exists already"), "{}", refusal.message);
+    assert_eq!(stored(&play, "late").await, (vec![(2, true)], 1));
+}

@@ -104,11 +104,14 @@ async fn fork(shared: &Shared, original: &Id, copy: &Id) -> Result<(), ErrorMess
         Err(error)
     };
     let failed = |error: StoreError| not_copied(original, &error);
-    let in_memory = shared.sessions().get(original).cloned();
-    if let Some(session) = in_memory
-        && !session.settle_all().await
-    {
-        return Err(failed(unwritten()));
+    // The copy's name may be that of a session which could not be opened yet.
+    for id in [original, copy] {
+        let in_memory = shared.sessions().get(id).cloned();
+        if let Some(session) = in_memory
+            && !session.settle_all().await
+        {
+            return Err(failed(unwritten()));
+        }
     }
     if !store.has_session(original).await.map_err(failed)? {
         return refuse(format!("there is no play session \"{original}\" to copy"), "fork_of");
