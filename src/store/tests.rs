@@ -715,14 +715,22 @@ async fn a_fork_is_a_copy_with_a_life_of_its_own() {
     put(&store, observation("baker", "bread")).await.unwrap();
 
     assert_eq!(store.has_session(&id("copy")).await, Ok(false));
-    assert_eq!(store.fork(&id("s"), &id("copy")).await, Ok(true));
+    assert_eq!(store.fork(&id("s"), &id("copy"), BTreeMap::new(), false).await, Ok(true));
     assert_eq!(store.has_session(&id("copy")).await, Ok(true));
     for agent in ["guard", "baker"] {
         let copy = store.load_agent(&id("copy"), &id(agent), 20).await.unwrap();
         assert_eq!(copy, load(&store, agent).await);
     }
-    assert_eq!(store.fork(&id("s"), &id("copy")).await, Ok(false), "it exists");
-    assert_eq!(store.fork(&id("nobody"), &id("new")).await, Ok(false), "nothing to copy");
+    assert_eq!(
+        store.fork(&id("s"), &id("copy"), BTreeMap::new(), false).await,
+        Ok(false),
+        "it exists"
+    );
+    assert_eq!(
+        store.fork(&id("nobody"), &id("new"), BTreeMap::new(), false).await,
+        Ok(false),
+        "nothing to copy"
+    );
 
     live_through(&store, "guard", "t4", "e4").await;
     let copy = store.load_agent(&id("copy"), &id("guard"), 20).await.unwrap();

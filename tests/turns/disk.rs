@@ -292,6 +292,28 @@ async fn without_room_no_session_is_copied() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_copy_that_can_not_be_taken_back_does_not_stay() {
+    let mut play = begin().await;
+    live_on(&mut play).await;
+    let first = play.known_turn(0, 0).unwrap();
+    live_on(&mut play).await;
+    // There is room for the copy, but not for what comes after.
+    play.disk.as_ref().unwrap().execute(
+        "CREATE TRIGGER no_UPDATE_of_turns BEFORE UPDATE ON turns
+         BEGIN SELECT RAISE(ABORT, 'no room'); END;
+         CREATE TRIGGER no_DELETE_of_sessions BEFORE DELETE ON sessions
+         BEGIN SELECT RAISE(ABORT, 'no room'); END",
+    );
+    let copy = SessionPlan { fork_of: Some("play".into()), ..resuming("copy", &first) };
+    let refusal = attach(&mut play, copy.clone()).await.unwrap_err();
+    assert_eq!(refusal.field.as_deref(), Some("fork_of"));
+    play.free_disk();
+    assert_eq!(attach(&mut play, copy).await, Ok(Vec::new()));
+    assert_eq!(stored(&play, "copy").await, (vec![(2, true)], 0));
+    assert_eq!(stored(&play, "play").await, (vec![(2, true), (3, true)], 1));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_session_that_is_not_stored_yet_is_not_copied_over() {
     let mut play = begin().await;
     live_on(&mut play).await;
