@@ -190,7 +190,11 @@ impl Queue {
     /// shares one transaction, and on a single core the writer would take their place.
     async fn write(self: Arc<Self>) {
         tokio::task::yield_now().await;
-        drop(tokio::task::spawn_blocking(move || self.write_all()).await);
+        let queue = Arc::clone(&self);
+        if tokio::task::spawn_blocking(move || queue.write_all()).await.is_err() {
+            // It panicked, and what it was writing has failed; the next write starts another.
+            lock(&self.waiting).writing = false;
+        }
     }
 
     /// Goes on until nothing is queued, and then until what has ended is swept away or something is

@@ -4,7 +4,7 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
+use std::sync::mpsc::{self, TrySendError};
 use std::thread::{self, JoinHandle};
 
 use dramatis_protocol::Id;
@@ -15,16 +15,20 @@ use super::{LogError, reader, transcript};
 /// A session that has ended, and those who lived in it.
 type Owed = (Id, Vec<Id>);
 
+/// How many sessions may wait. Beyond that a transcript is left out: `dramatis logs transcript` makes
+/// it at any time.
+const MAX_OWED: usize = 1024;
+
 /// Has transcripts written, one session after the other.
 pub(super) struct Scribe {
-    owed: mpsc::Sender<Owed>,
+    owed: mpsc::SyncSender<Owed>,
     thread: JoinHandle<()>,
 }
 
 impl Scribe {
     /// Starts the thread, which writes below this folder.
     pub(super) fn start(dir: PathBuf) -> io::Result<Self> {
-        let (owed, sessions) = mpsc::channel::<Owed>();
+        let (owed, sessions) = mpsc::sync_channel::<Owed>(MAX_OWED);
         let write_all = move || {
             for (session, agents) in sessions {
                 for agent in agents {
@@ -38,10 +42,14 @@ impl Scribe {
         Ok(Self { owed, thread })
     }
 
-    /// Queues a session. As many wait as sessions have ended, some bytes for each.
+    /// Queues a session, if anybody has lived in it since its transcripts were last written.
     pub(super) fn write(&self, session: Id, agents: Vec<Id>) {
-        // Fails only if the thread has panicked, and then nothing can be written.
-        let _ = self.owed.send((session, agents));
+        if agents.is_empty() {
+            return;
+        }
+        if let Err(TrySendError::Full((session, _))) = self.owed.try_send((session, agents)) {
+            tracing::warn!(%session, "too many transcripts wait: these are left out");
+        }
     }
 
     /// Waits until all that is queued is written.

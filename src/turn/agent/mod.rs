@@ -44,6 +44,10 @@ use crate::store::{Store, StoredAgent};
 use crate::tags::Vocabulary;
 use crate::turn_log::TurnLog;
 
+/// How long it stays in memory, at least, for tools that have not answered: a player may take a
+/// while to choose.
+const TOOL_PATIENCE: Duration = Duration::from_secs(60 * 60);
+
 /// What every agent works with.
 #[derive(Clone)]
 pub struct Services {
@@ -337,9 +341,8 @@ impl Agent {
     }
 
     fn wake_at(&self) -> Millis {
-        let idle_timeout =
-            u64::try_from(self.services.idle_timeout.as_millis()).unwrap_or(u64::MAX);
-        let idle = self.last_activity.saturating_add(idle_timeout.max(1));
+        let patience = u64::try_from(self.patience().as_millis()).unwrap_or(u64::MAX);
+        let idle = self.last_activity.saturating_add(patience.max(1));
         let idle =
             if self.is_at_rest() { idle } else { idle.max(self.now().saturating_add(1_000)) };
         let next = [self.state.deadline(), self.writes.next_catch_up()];
@@ -364,7 +367,13 @@ impl Agent {
 
     fn is_idle(&self) -> bool {
         let silent_for = self.now().saturating_sub(self.last_activity);
-        let long = Duration::from_millis(silent_for) >= self.services.idle_timeout;
-        long && self.is_at_rest()
+        Duration::from_millis(silent_for) >= self.patience() && self.is_at_rest()
+    }
+
+    /// How long it stays awake when nothing happens. Only an agent that is awake can speak to what
+    /// its tools answer.
+    fn patience(&self) -> Duration {
+        let idle = self.services.idle_timeout;
+        if self.state.awaits_answers() { idle.max(TOOL_PATIENCE) } else { idle }
     }
 }

@@ -149,6 +149,7 @@ async fn resume(
     plan: &SessionPlan,
 ) -> Result<Vec<ErrorMessage>, ErrorMessage> {
     let store = &shared.services.store;
+    let _alone = session.taking_back.lock().await;
     let mut complaints = Vec::new();
     for (agent, turn) in &plan.resume_after {
         let failed = |error: &StoreError| {

@@ -20,6 +20,9 @@ const INBOX: usize = 64;
 /// A play session that is in memory.
 pub(super) struct Session {
     id: Id,
+    /// Held while agents are taken back to a save game: a task that another arrival is ending may
+    /// still write.
+    pub taking_back: tokio::sync::Mutex<()>,
     inner: Mutex<Inner>,
 }
 
@@ -40,7 +43,7 @@ struct Awake {
 
 impl Session {
     pub fn new(id: Id) -> Self {
-        Self { id, inner: Mutex::default() }
+        Self { id, taking_back: tokio::sync::Mutex::default(), inner: Mutex::default() }
     }
 
     pub const fn id(&self) -> &Id {

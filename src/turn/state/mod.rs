@@ -281,12 +281,16 @@ impl State {
         }
     }
 
-    /// Whether nothing runs, is prepared, waits, or may follow from what the game's tools answer.
+    /// Whether nothing runs, is prepared or waits.
     #[must_use]
-    pub fn is_at_rest(&self) -> bool {
-        matches!(self.phase, Phase::Idle | Phase::Presenting { .. })
-            && self.waiting.is_empty()
-            && !self.calls.are_awaited(&self.rules)
+    pub const fn is_at_rest(&self) -> bool {
+        matches!(self.phase, Phase::Idle | Phase::Presenting { .. }) && self.waiting.is_empty()
+    }
+
+    /// Whether a follow-up may come of what the game's tools have still to answer.
+    #[must_use]
+    pub fn awaits_answers(&self) -> bool {
+        self.calls.are_awaited(&self.rules)
     }
 
     /// How many events wait.

@@ -391,19 +391,19 @@ fn a_follow_up_starts_when_the_turn_has_ended_and_every_call_is_answered() {
 }
 
 #[test]
-fn an_agent_whose_tools_have_not_answered_is_not_at_rest() {
+fn an_agent_awaits_its_tools_as_long_as_a_follow_up_may_come_of_it() {
     let mut play = Play::running();
     play.finish(1, &[0]);
-    assert!(!play.state.is_at_rest());
+    assert!(play.state.awaits_answers());
     play.tell(2, Input::Leave { shutdown: false });
-    assert!(play.state.is_at_rest());
+    assert!(!play.state.awaits_answers());
 
     let mut play = Play::running();
     play.finish(1, &[0, 3]);
     let refused =
         Input::ToolAnswers { turn_id: "turn-2".into(), tag_ids: vec![0], follow_up: false };
     play.tell(2, refused);
-    assert!(play.state.is_at_rest(), "no follow-up can come of it any more");
+    assert!(!play.state.awaits_answers(), "no follow-up can come of it any more");
 }
 
 #[test]
