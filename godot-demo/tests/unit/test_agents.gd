@@ -185,6 +185,19 @@ func test_a_dropped_event_is_told() -> void:
 	check(not guard.is_busy(), "it is idle")
 
 
+func test_a_repeated_event_is_not_dropped_by_its_repetition() -> void:
+	var dropped := record(guard.event_dropped)
+	var id := await _asks("Hello.")
+	server.send(
+		{"type": "event_dropped", "agent_id": "guard", "event_id": id, "reason": "duplicate"}
+	)
+	await frames(5)
+	check(guard.is_busy(), "the first is still on its way")
+	server.begin_turn("guard", "t1")
+	await until(func() -> bool: return guard.current_turn != null, "the turn")
+	equal(dropped.size(), 0)
+
+
 func test_a_refused_event_is_told() -> void:
 	var dropped := record(guard.event_dropped)
 	var id := await _asks("Hello.")
