@@ -1,7 +1,8 @@
 extends SceneTree
 ## Runs the unit tests: every method [code]test_*[/code] of every [code]tests/unit/test_*.gd[/code].
-## [code]godot4 --headless -s res://tests/run.gd -- NAME[/code] runs those in whose name that stands.
-## A script error only ends the method that it is in: whoever runs this looks for them in the output.
+## [code]godot4 --headless -s res://tests/run.gd -- NAME[/code] runs those with that in their names.
+## A script error only ends the method that it is in: whoever runs this looks for them too.
+
 const UnitTest := preload("unit_test.gd")
 const FOLDER := "res://tests/unit"
 
