@@ -8,11 +8,18 @@ extends Node2D
 const TALK_DISTANCE := 150.0
 ## From farther away nobody hears what somebody says.
 const EARSHOT := 285.0
+const INTRODUCTION := (
+	"An inn beside the ferry landing. You are Wren, a courier, with a letter in your coat and a name"
+	+ " to ask for. The lantern on the landing is dark."
+)
 ## Where a click on somebody hits, around the feet.
 const BODY := Rect2(-36, -150, 72, 156)
 
 ## Whom the player can talk to; `null`: nobody is near.
 var partner: Character
+
+## Who speaks while the player is near enough to hear it.
+var _listened_to: Array[Character] = []
 
 @onready var room: Room = $Room
 @onready var player: Player = $People/Wren
@@ -34,6 +41,7 @@ func _ready() -> void:
 		side_panel.watch(character)
 	pockets.changed.connect(func() -> void: side_panel.show_pockets(pockets.items))
 	side_panel.show_pockets(pockets.items)
+	side_panel.add_note(INTRODUCTION)
 	side_panel.rain_wanted.connect(let_it_rain)
 	side_panel.save_wanted.connect(save_game)
 	side_panel.load_wanted.connect(load_game)
@@ -151,11 +159,9 @@ func _restore(saved: Dictionary) -> void:
 	oswin.has_oil = saved["oil"]
 	player.stop()
 	player.position = Vector2(str(place[0]).to_float(), str(place[1]).to_float())
-	room.weather.reset()
-	if saved["rain"]:
-		room.weather.let_it_rain()
-	if saved["lantern"]:
-		room.weather.light_lantern()
+	var rains: bool = saved["rain"]
+	var lantern: bool = saved["lantern"]
+	room.weather.set_to(rains, lantern)
 	if saved["barred"]:
 		room.door.bar()
 	else:
@@ -195,11 +201,16 @@ func _find_partner() -> void:
 		talk_box.talk_to(partner)
 
 
-## Who speaks to somebody that has walked away falls silent.
+## Who speaks to somebody that walks away falls silent.
 func _leave_earshot() -> void:
 	for character in people:
-		var distance := character.position.distance_to(player.position)
-		if distance > EARSHOT and character.speech.is_busy():
+		var is_near := character.position.distance_to(player.position) < EARSHOT
+		if not character.is_talking():
+			_listened_to.erase(character)
+		elif is_near and not character in _listened_to:
+			_listened_to.append(character)
+		elif not is_near and character in _listened_to:
+			_listened_to.erase(character)
 			character.fall_silent("the player walked away")
 			var what := "%s walked away in mid-sentence" % player.name
 			character.agent.notify_event(what, {}, null, {"event_type": "player_left"})

@@ -6,6 +6,7 @@
 //! only where the game was promised one. Reads see whatever was submitted before them. All of it
 //! happens within a tokio runtime. The log for people and replay is `turn_log`'s.
 
+mod ended;
 mod error;
 mod queue;
 mod read;
@@ -84,14 +85,14 @@ impl Store {
         }
         let free = Arc::new(Semaphore::new(resting.len()));
         let readers = Arc::new(Readers { resting: Mutex::new(resting), free });
-        Ok(Self { queue: Queue::new(Desk { connection, lock }), readers })
+        Ok(Self { queue: Queue::new(Desk { connection, lock, to_sweep: true }), readers })
     }
 
     /// Commits what is queued and closes the file. Whatever other clones ask for afterwards fails.
     pub async fn close(self) {
         let desk = self.queue.close().await;
         self.readers.close().await;
-        let Some(Desk { connection, lock }) = desk else { return };
+        let Some(Desk { connection, lock, .. }) = desk else { return };
         let closing = move || {
             // Without it the next start would find a journal to work off; it would not mind.
             let folded = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
@@ -129,7 +130,8 @@ impl Store {
         self.ask(Job::OpenSession { id: id.clone(), named }).await.map(|_| ())
     }
 
-    /// Forgets a play session and everything in it. `false`: there was none.
+    /// Forgets a play session and everything in it. `false`: there was none. Its rows are deleted
+    /// when there is nothing else to write.
     ///
     /// # Errors
     /// If it can't be committed.

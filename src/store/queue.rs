@@ -17,8 +17,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio_util::task::TaskTracker;
 
 use super::error::{Failure, StoreError};
-use super::sessions;
 use super::write::{self, Write};
+use super::{ended, sessions};
 
 /// How many jobs may wait. Beyond that, `submit` waits for room and `try_submit` says no.
 pub(super) const MAX_QUEUED: usize = 1024;
@@ -96,6 +96,19 @@ struct Waiting {
 pub(super) struct Desk {
     pub(super) connection: Connection,
     pub(super) lock: Option<File>,
+    /// Whether rows of sessions that have ended may be left.
+    pub(super) to_sweep: bool,
+}
+
+impl Desk {
+    /// Deletes a little of what has ended. What fails now is tried when another session ends.
+    fn sweep(&mut self) {
+        self.to_sweep = ended::sweep(&self.connection).unwrap_or_else(|error| {
+            let error = StoreError::from(error);
+            tracing::debug!(%error, "sessions that have ended stay in the store for now");
+            false
+        });
+    }
 }
 
 pub(super) struct Queue {
@@ -178,24 +191,30 @@ impl Queue {
         drop(tokio::task::spawn_blocking(move || self.write_all()).await);
     }
 
-    /// Goes on until nothing is queued.
+    /// Goes on until nothing is queued, and then until what has ended is swept away or something is
+    /// queued again.
     fn write_all(&self) {
         let mut desk = lock(&self.desk);
-        loop {
-            let group = {
-                let mut waiting = lock(&self.waiting);
-                waiting.writing = !waiting.entries.is_empty();
-                std::mem::take(&mut waiting.entries)
-            };
+        while let Some(group) = self.next_group(desk.as_ref().is_some_and(|desk| desk.to_sweep)) {
+            let Some(desk) = desk.as_mut() else { continue };
             if group.is_empty() {
-                return;
+                desk.sweep();
+                continue;
             }
+            desk.to_sweep |=
+                group.iter().any(|entry| matches!(entry.job, Job::ForgetSession { .. }));
             let (entries, rooms): (Vec<_>, Vec<_>) =
                 group.into_iter().map(|entry| ((entry.job, entry.answer), entry.room)).unzip();
             drop(rooms);
-            let Some(desk) = desk.as_mut() else { continue };
             self.write_group(&mut desk.connection, entries);
         }
+    }
+
+    /// What is queued, maybe nothing if there is something to sweep. `None`: the writer rests.
+    fn next_group(&self, to_sweep: bool) -> Option<VecDeque<Entry>> {
+        let mut waiting = lock(&self.waiting);
+        waiting.writing = !waiting.entries.is_empty() || (to_sweep && !waiting.closed);
+        waiting.writing.then(|| std::mem::take(&mut waiting.entries))
     }
 
     /// Commits a group as one transaction. If that fails each entry gets a transaction of its own,
@@ -271,7 +290,7 @@ fn perform(connection: &Connection, job: &Job) -> Result<bool, Failure> {
     match job {
         Job::Write(write) => write::apply(connection, write).map(|()| true),
         Job::OpenSession { id, named } => sessions::open(connection, id, *named).map(|()| true),
-        Job::ForgetSession { id } => sessions::forget(connection, id),
+        Job::ForgetSession { id } => ended::forget(connection, id),
         Job::ResumeAfter { session, agent, turn_id } => {
             sessions::resume_after(connection, session, agent, turn_id)
         }

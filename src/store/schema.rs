@@ -8,6 +8,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 
+use super::ended;
 use super::error::{Failure, StoreError, StoreErrorKind};
 
 /// Marks a file as a store of this program (`dram`).
@@ -68,9 +69,7 @@ pub(super) fn prepare_writer(connection: &mut Connection) -> Result<(), Failure>
     // Else a prepared statement may be prepared again for each new value that is bound to it.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     migrate(connection, MIGRATIONS)?;
-    // A session without a name ends with its connection, and so at the latest with the server.
-    connection.execute("DELETE FROM sessions WHERE named = 0", [])?;
-    Ok(())
+    ended::forget_nameless(connection)
 }
 
 /// Sets up a connection that only reads. It reads at once, so that it has all its files open from

@@ -20,12 +20,6 @@ pub(super) fn exists(connection: &Connection, id: &str) -> Result<bool, Failure>
     Ok(statement.exists([id])?)
 }
 
-/// Forgets a session and everything in it. `false`: there was none.
-pub(super) fn forget(connection: &Connection, id: &str) -> Result<bool, Failure> {
-    let mut statement = connection.prepare_cached("DELETE FROM sessions WHERE id = ?1")?;
-    Ok(statement.execute([id])? > 0)
-}
-
 /// Takes an agent back to the moment after a turn: later turns and all that waits are set aside
 /// for good, so that their ids may come again. `false`: the agent remembers no such turn.
 pub(super) fn resume_after(

@@ -671,6 +671,34 @@ async fn a_save_game_takes_an_agent_back() {
 }
 
 #[tokio::test]
+async fn a_session_that_has_ended_is_gone_at_once_and_its_rows_go_bit_by_bit() {
+    let folder = folder();
+    let store = in_folder(&folder).await;
+    for count in 0..250 {
+        live_through(&store, "guard", &format!("t{count}"), "e").await;
+    }
+    put(&store, observation("guard", "waits")).await.unwrap();
+    assert_eq!(store.drop_session(&id("s")).await, Ok(true));
+    assert_eq!(store.has_session(&id("s")).await, Ok(false));
+    store.open_session(&id("s"), true).await.unwrap();
+    live_through(&store, "guard", "t0", "e").await;
+    assert_eq!(turn_ids(&load(&store, "guard").await), ["t0"]);
+    // A server that stops has no time for it, the next one goes on.
+    store.close().await;
+    let store = in_folder(&folder).await;
+    live_through(&store, "guard", "t1", "e").await;
+    let rows = || {
+        let sql = "SELECT (SELECT count(*) FROM sessions), (SELECT count(*) FROM turns),
+                          (SELECT count(*) FROM observations)";
+        let counts = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+        store.read(move |connection| Ok(connection.query_row(sql, [], counts)?))
+    };
+    let swept = async { while rows().await.unwrap() != (1, 2, 0) {} };
+    tokio::time::timeout(std::time::Duration::from_secs(20), swept).await.unwrap();
+    assert_eq!(turn_ids(&load(&store, "guard").await), ["t0", "t1"]);
+}
+
+#[tokio::test]
 async fn whoever_is_not_kept_begins_anew() {
     let store = in_memory().await;
     for (agent, turn) in [("guard", "g1"), ("baker", "b1")] {

@@ -1,3 +1,4 @@
+@tool
 @icon("icons/tag.svg")
 class_name DramatisTagDefinition
 extends Resource

@@ -2,6 +2,8 @@ class_name SavedGame
 ## The save file: the save point of the characters' memories beside the game's own state, as JSON.
 
 const PATH := "user://tavern.json"
+## What belongs into it.
+const KEYS: Array[String] = ["point", "items", "stock", "oil", "lantern", "rain", "barred", "place"]
 
 
 ## Writes it. Gives what went wrong; empty: nothing.
@@ -18,4 +20,8 @@ static func read() -> Dictionary:
 	if not FileAccess.file_exists(PATH):
 		return {}
 	var saved: Variant = JSON.parse_string(FileAccess.get_file_as_string(PATH))
-	return saved if saved is Dictionary else {}
+	if saved is Dictionary:
+		var entries: Dictionary = saved
+		if entries.has_all(KEYS):
+			return entries
+	return {}

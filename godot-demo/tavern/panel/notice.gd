@@ -13,6 +13,7 @@ var _complaint_left := 0.0
 
 
 func _ready() -> void:
+	DramatisClient.connected.connect(_on_connected)
 	DramatisClient.reconnecting.connect(_on_reconnecting)
 	DramatisClient.failed.connect(_on_failed)
 	DramatisClient.disconnected.connect(_on_disconnected)
@@ -38,6 +39,11 @@ func _news() -> String:
 		"The server at %s is away; start it with: dramatis serve\nNext attempt in %d s. The tavern waits."
 		% [DramatisClient.url, seconds]
 	)
+
+
+## What was wrong on the way is over.
+func _on_connected(_session_id: String) -> void:
+	_complaint_left = 0.0
 
 
 func _on_reconnecting(seconds: float) -> void:

@@ -47,6 +47,7 @@ func add_answer(result: Dictionary) -> void:
 		var answer: Dictionary = output
 		output = answer.get("message", answer)
 	_answers[int(str(result["tag_id"]))] = str(output)
+	set_process(true)
 
 
 func turn_id() -> String:
@@ -58,6 +59,8 @@ func _process(_delta: float) -> void:
 	if text != _shown:
 		_shown = text
 		_text.text = text
+	# What has been shown to its end changes only by the answer of a tool.
+	set_process(_turn.status == DramatisTurn.Status.RUNNING or _turn.is_held())
 
 
 func _describe() -> String:

@@ -44,6 +44,7 @@ func _ready() -> void:
 	caption.color = color
 	agent.turn_started.connect(_on_turn_started)
 	agent.tag_opened.connect(_on_tag_opened)
+	agent.turn_finished.connect(_on_turn_finished)
 	agent.turn_interrupted.connect(_on_turn_interrupted)
 	agent.event_dropped.connect(_on_event_dropped)
 	speech.started.connect(_on_speech_started)
@@ -66,6 +67,11 @@ func hear(
 ) -> void:
 	if not agent.interact(text, speaker, data, options).is_empty():
 		bubble.think(not speech.is_busy())
+
+
+## Whether this character says something, or thinks about what to say.
+func is_talking() -> bool:
+	return speech.is_busy() or bubble.is_thinking()
 
 
 ## Stops in the middle of whatever it says.
@@ -238,6 +244,10 @@ func _on_speech_finished(tag: DramatisTag) -> void:
 	is_speaking = false
 	if tag.outcome == "partial" and tag.presented_chars > 0:
 		bubble.mark_cut()
+
+
+func _on_turn_finished(_turn: DramatisTurn) -> void:
+	bubble.think(false)
 
 
 func _on_turn_interrupted(_turn: DramatisTurn, reason: String) -> void:

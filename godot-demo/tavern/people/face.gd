@@ -77,7 +77,7 @@ static func draw_mark(canvas: CanvasItem, at: Vector2, size: float, feeling: Str
 			)
 			Shapes.plain(canvas, _points(at, size, [-0.57, -0.05, 0.57, -0.05, 0.0, 0.62]), color)
 		Mark.QUESTION:
-			var ink := Color("3f6c8f")
+			var ink := Color("8cc4ee")
 			canvas.draw_arc(
 				at + Vector2(0, -0.3) * size, size * 0.3, PI, TAU + 1.2, 14, ink, 3.0, true
 			)
@@ -86,7 +86,7 @@ static func draw_mark(canvas: CanvasItem, at: Vector2, size: float, feeling: Str
 			)
 			canvas.draw_circle(at + Vector2(0, 0.55) * size, 2.0, ink, true, -1.0, true)
 		Mark.EXCLAMATION:
-			var ink := Color("c8642a")
+			var ink := Color("ff9a4d")
 			canvas.draw_line(
 				at + Vector2(0, -0.6) * size, at + Vector2(0, 0.2) * size, ink, 3.5, true
 			)
@@ -102,9 +102,9 @@ static func draw_mark(canvas: CanvasItem, at: Vector2, size: float, feeling: Str
 		Mark.DOTS:
 			for dot in 3:
 				var place := at + Vector2((dot - 1) * 0.5, 0.1) * size
-				canvas.draw_circle(place, 2.0, Color("5c5564"), true, -1.0, true)
+				canvas.draw_circle(place, 2.0, Color("d6cfdd"), true, -1.0, true)
 		Mark.NOTE:
-			draw_note(canvas, at, size, Color("7a5bb0"))
+			draw_note(canvas, at, size, Color("c9a8ff"))
 
 
 ## A note of music.

@@ -18,20 +18,27 @@ var is_raining := false
 var lantern_burns := false
 
 var _lightning_in := 8.0
+## What is on its way to another value, by its name.
+var _changes: Dictionary[String, Tween] = {}
 var _chance := RandomNumberGenerator.new()
 
 
 func _ready() -> void:
 	_chance.seed = 7
-	reset()
+	set_to(false, false)
 
 
-func reset() -> void:
-	is_raining = false
-	lantern_burns = false
-	for what: String in ["rain", "lantern", "boat", "flash"]:
-		night.set_shader_parameter(what, 0.0)
-	doorway_rain.emitting = false
+## How it is at once, without the way there: at the beginning, and after loading.
+func set_to(rains: bool, lantern: bool) -> void:
+	is_raining = rains
+	lantern_burns = lantern
+	doorway_rain.emitting = rains
+	for change: Tween in _changes.values():
+		change.kill()
+	night.set_shader_parameter("flash", 0.0)
+	night.set_shader_parameter("rain", 1.0 if rains else 0.0)
+	night.set_shader_parameter("lantern", 1.0 if lantern else 0.0)
+	night.set_shader_parameter("boat", 1.0 if lantern else 0.0)
 
 
 func let_it_rain() -> void:
@@ -61,5 +68,6 @@ func _turn(what: String, to: float, seconds: float) -> Tween:
 	var from: float = night.get_shader_parameter(what)
 	var paint := func(value: float) -> void: night.set_shader_parameter(what, value)
 	var tween := create_tween()
+	_changes[what] = tween
 	tween.tween_method(paint, from, to, seconds)
 	return tween

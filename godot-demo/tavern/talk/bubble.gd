@@ -4,7 +4,7 @@ extends Control
 ## [member label]; without text it isn't there.
 
 const WIDTH := 286.0
-const MOST_HEIGHT := 210.0
+const MOST_LINES := 9
 const PADDING := Vector2(14, 10)
 const PAPER := Color("fff6e2")
 const INK := Color("2b2026")
@@ -45,6 +45,10 @@ func think(thinks: bool) -> void:
 	_is_thinking = thinks
 
 
+func is_thinking() -> bool:
+	return _is_thinking
+
+
 func _process(delta: float) -> void:
 	_dots += delta
 	var text := label.get_parsed_text()
@@ -70,7 +74,8 @@ func _size_for(text: String) -> Vector2:
 	var font_size := label.get_theme_font_size("normal_font_size")
 	var inner := WIDTH - PADDING.x * 2.0
 	var natural := font.get_multiline_string_size(text, HORIZONTAL_ALIGNMENT_LEFT, inner, font_size)
-	var height := clampf(_typed_height(), font_size + 6.0, MOST_HEIGHT)
+	var line := font.get_height(font_size)
+	var height := clampf(_typed_height(), line, line * MOST_LINES)
 	return Vector2(clampf(natural.x + 4.0, 60.0, inner), height) + PADDING * 2.0
 
 
@@ -87,12 +92,12 @@ func _typed_height() -> float:
 
 ## Where there is more text than room, what is being typed stays in sight.
 func _follow_text() -> void:
-	if label.get_content_height() <= MOST_HEIGHT:
+	if label.get_line_count() <= MOST_LINES:
 		return
 	var typed := label.visible_characters
 	if typed < 0 or typed >= label.get_total_character_count():
 		typed = label.get_total_character_count() - 1
-	label.scroll_to_line(maxi(0, label.get_character_line(typed) - 8))
+	label.scroll_to_line(maxi(0, label.get_character_line(typed) - MOST_LINES + 1))
 
 
 func _draw() -> void:

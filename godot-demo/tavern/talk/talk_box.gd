@@ -14,6 +14,7 @@ var _lines: Dictionary[Character, Array] = {}
 @onready var _edit: LineEdit = %Edit
 @onready var _say: Button = %Say
 @onready var _grid: GridContainer = %Lines
+@onready var _help: Label = %Help
 
 
 func _ready() -> void:
@@ -37,6 +38,7 @@ func talk_to(partner: Character) -> void:
 	var is_near := partner != null
 	_edit.editable = is_near
 	_say.disabled = not is_near
+	_help.visible = not is_near
 	if is_near:
 		_name.text = "To %s" % partner.name
 		_name.modulate = partner.color
@@ -46,7 +48,7 @@ func talk_to(partner: Character) -> void:
 	else:
 		_name.text = "Nobody near"
 		_name.modulate = Color(0.6, 0.6, 0.66)
-		_edit.placeholder_text = "Walk up to somebody: WASD, arrows, or a click on them"
+		_edit.placeholder_text = "Walk up to somebody to talk"
 		_edit.release_focus()
 	_show_lines()
 
