@@ -185,6 +185,21 @@ mod tests {
     }
 
     #[test]
+    fn a_title_is_one_line_with_a_space_between_words() {
+        let check = |text: &str, expected: &str| assert_eq!(one_line(text), expected);
+        for whole in ["", "Hour", "The old\u{301} mill, at 5"] {
+            check(whole, whole);
+        }
+        check(" ", "");
+        check(" a", "a");
+        check("a ", "a");
+        check("a  b", "a b");
+        check("a\tb\u{a0}c\u{3000}d", "a b c d");
+        check("a\r\n# b\u{2028}c\u{85}d", "a # b c d");
+        check("bell\u{7}bell", "bell bell");
+    }
+
+    #[test]
     fn json_can_hold_no_markup_and_no_line_end() {
         assert_eq!(
             json(&json!({"a": "<b>\n\u{2028}&"})),

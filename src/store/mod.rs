@@ -14,6 +14,7 @@ mod schema;
 mod sessions;
 mod write;
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -173,13 +174,21 @@ impl Store {
         self.read(move |connection| sessions::exists(connection, &id)).await
     }
 
-    /// Begins the named session `to` as a copy of `from`, turn ids included. `false`: there is no
-    /// `from`, or there is a `to`, and nothing changed.
+    /// Begins the named session `to` as a copy of `from`, turn ids included, and takes its agents
+    /// back as [`Self::resume_after`] and [`Self::forget_others`] do; a turn that is unknown is
+    /// passed over. `false`: there is no `from`, or there is a `to`, and nothing changed.
     ///
     /// # Errors
-    /// If it can't be committed.
-    pub async fn fork(&self, from: &Id, to: &Id) -> Result<bool, StoreError> {
-        self.ask(Job::Fork { from: from.clone(), to: to.clone() }).await
+    /// If it can't be committed as a whole.
+    pub async fn fork(
+        &self,
+        from: &Id,
+        to: &Id,
+        resume_after: BTreeMap<Id, Id>,
+        forget_others: bool,
+    ) -> Result<bool, StoreError> {
+        let (from, to) = (from.clone(), to.clone());
+        self.ask(Job::Fork { from, to, resume_after, forget_others }).await
     }
 
     /// An agent with its last `turns` turns; one that was never heard of is empty.

@@ -4,7 +4,7 @@
 //! blocking work, and it ends when nothing is left. That the runtime knows of this thread matters
 //! for tests: virtual time stands still while a commit is under way.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -46,6 +46,8 @@ pub(super) enum Job {
     Fork {
         from: Id,
         to: Id,
+        resume_after: BTreeMap<Id, Id>,
+        forget_others: bool,
     },
     /// Nothing: its answer tells that what came before has been dealt with.
     Barrier,
@@ -297,7 +299,19 @@ fn perform(connection: &Connection, job: &Job) -> Result<bool, Failure> {
         Job::ForgetOthers { session, kept } => {
             sessions::forget_others(connection, session, kept).map(|()| true)
         }
-        Job::Fork { from, to } => sessions::fork(connection, from, to),
+        Job::Fork { from, to, resume_after, forget_others } => {
+            if !sessions::fork(connection, from, to)? {
+                return Ok(false);
+            }
+            for (agent, turn_id) in resume_after {
+                sessions::resume_after(connection, to, agent, turn_id)?;
+            }
+            if *forget_others {
+                let kept: Vec<_> = resume_after.keys().cloned().collect();
+                sessions::forget_others(connection, to, &kept)?;
+            }
+            Ok(true)
+        }
         Job::Barrier => Ok(true),
     }
 }

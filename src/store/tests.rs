@@ -451,6 +451,21 @@ async fn catching_up_takes_the_place_of_what_came_through_and_opens_the_session(
 }
 
 #[tokio::test]
+async fn catching_up_moves_a_turn_that_got_through_to_the_place_of_one_that_is_lost() {
+    let store = in_memory().await;
+    // The second turn was refused, and is so long ago that the agent has it no more.
+    for turn_id in ["t1", "t3"] {
+        live_through(&store, "guard", turn_id, turn_id).await;
+    }
+    let turns = vec![turn("t3", &["e3"]), turn("t4", &["e4"])];
+    let memory = UnwrittenMemory { from: 2, turns: turns.clone(), ..UnwrittenMemory::default() };
+    put(&store, catch_up("guard", memory)).await.unwrap();
+    let agent = load(&store, "guard").await;
+    assert_eq!(turn_ids(&agent), ["t1", "t3", "t4"]);
+    assert_eq!(agent.history.turns[1..], turns);
+}
+
+#[tokio::test]
 async fn catching_up_on_a_full_disk_changes_nothing() {
     let folder = folder();
     let store = in_folder(&folder).await;
@@ -728,14 +743,22 @@ async fn a_fork_is_a_copy_with_a_life_of_its_own() {
     put(&store, observation("baker", "bread")).await.unwrap();
 
     assert_eq!(store.has_session(&id("copy")).await, Ok(false));
-    assert_eq!(store.fork(&id("s"), &id("copy")).await, Ok(true));
+    assert_eq!(store.fork(&id("s"), &id("copy"), BTreeMap::new(), false).await, Ok(true));
     assert_eq!(store.has_session(&id("copy")).await, Ok(true));
     for agent in ["guard", "baker"] {
         let copy = store.load_agent(&id("copy"), &id(agent), 20).await.unwrap();
         assert_eq!(copy, load(&store, agent).await);
     }
-    assert_eq!(store.fork(&id("s"), &id("copy")).await, Ok(false), "it exists");
-    assert_eq!(store.fork(&id("nobody"), &id("new")).await, Ok(false), "nothing to copy");
+    assert_eq!(
+        store.fork(&id("s"), &id("copy"), BTreeMap::new(), false).await,
+        Ok(false),
+        "it exists"
+    );
+    assert_eq!(
+        store.fork(&id("nobody"), &id("new"), BTreeMap::new(), false).await,
+        Ok(false),
+        "nothing to copy"
+    );
 
     live_through(&store, "guard", "t4", "e4").await;
     let copy = store.load_agent(&id("copy"), &id("guard"), 20).await.unwrap();

@@ -171,6 +171,13 @@ fn catch_up(
             .execute(params![key.agent, position(memory.from)])?;
     }
     for (place, turn) in (memory.from..).zip(&memory.turns) {
+        // It may have got through to an earlier place, that of one that is lost.
+        connection
+            .prepare_cached(
+                "DELETE FROM turns
+                 WHERE session = ?1 AND turn_id = ?2 AND set_aside = 0 AND agent = ?3",
+            )?
+            .execute(params![key.session, &*turn.turn_id, key.agent])?;
         insert_turn(connection, key, turn, Some(position(place)))?;
     }
     forget_observations(connection, key.agent)?;

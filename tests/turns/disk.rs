@@ -8,7 +8,9 @@ use dramatis::store::Store;
 use dramatis::turn::agent::AgentMessage;
 use dramatis::turn::outbox::OutboxHandle;
 use dramatis::turn::registry::SessionPlan;
-use dramatis_protocol::{ErrorCode, ErrorMessage, Id, Interrupt, ToolResult, ToolResults};
+use dramatis_protocol::{
+    AgentTurnResult, ErrorCode, ErrorMessage, Id, Interrupt, ToolResult, ToolResults,
+};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
@@ -221,6 +223,34 @@ async fn a_message_of_which_a_part_had_room_is_not_called_stored() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_result_of_a_turn_that_is_being_forgotten_is_not_called_stored_if_it_was_refused() {
+    let mut play = begin().await;
+    // As many turns as an agent remembers by itself.
+    for _ in 0..40 {
+        live_on(&mut play).await;
+    }
+    let oldest = play.known_turn(0, 39).unwrap();
+    play.disk.as_ref().unwrap().execute(
+        "CREATE TRIGGER no_UPDATE_of_turns BEFORE UPDATE OF result ON turns
+         BEGIN SELECT RAISE(ABORT, 'no room'); END",
+    );
+    play.promised.insert("m1".to_owned());
+    play.kept.insert("m1".to_owned(), (0, oldest.clone(), true));
+    let result = AgentTurnResult {
+        agent_id: agent_name(0),
+        turn_id: oldest.into(),
+        content: Some("So it was.".to_owned()),
+        tags: None,
+    };
+    let result = AgentMessage::Result(Box::new(result));
+    play.attachment.deliver(&agent_name(0), result, Some("m1".into())).await.unwrap();
+    // The agent turns to this before it hears of the refusal.
+    play.event(0, Interrupt::Now, 0, true).await;
+    make(&mut play, &[Move::Wait(50), Move::Read(usize::MAX)]).await;
+    assert!(play.stored.is_empty() && play.promised.is_empty(), "{:?}", play.stored);
+}
+
+#[tokio::test(start_paused = true)]
 async fn without_room_no_save_game_is_taken_up() {
     for full in [&["turns"][..], &["observations"], &TABLES] {
         let mut play = begin().await;
@@ -259,4 +289,41 @@ async fn without_room_no_session_is_copied() {
         assert_eq!(attach(&mut play, copy).await, Ok(Vec::new()));
         assert_eq!(stored(&play, "copy").await, (vec![(2, true), (3, true)], 1));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_copy_that_can_not_be_taken_back_does_not_stay() {
+    let mut play = begin().await;
+    live_on(&mut play).await;
+    let first = play.known_turn(0, 0).unwrap();
+    live_on(&mut play).await;
+    // There is room for the copy, but not for what comes after.
+    play.disk.as_ref().unwrap().execute(
+        "CREATE TRIGGER no_UPDATE_of_turns BEFORE UPDATE ON turns
+         BEGIN SELECT RAISE(ABORT, 'no room'); END;
+         CREATE TRIGGER no_DELETE_of_sessions BEFORE DELETE ON sessions
+         BEGIN SELECT RAISE(ABORT, 'no room'); END",
+    );
+    let copy = SessionPlan { fork_of: Some("play".into()), ..resuming("copy", &first) };
+    let refusal = attach(&mut play, copy.clone()).await.unwrap_err();
+    assert_eq!(refusal.field.as_deref(), Some("fork_of"));
+    play.free_disk();
+    assert_eq!(attach(&mut play, copy).await, Ok(Vec::new()));
+    assert_eq!(stored(&play, "copy").await, (vec![(2, true)], 0));
+    assert_eq!(stored(&play, "play").await, (vec![(2, true), (3, true)], 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_is_not_stored_yet_is_not_copied_over() {
+    let mut play = begin().await;
+    live_on(&mut play).await;
+    play.fill_disk(&TABLES);
+    attach(&mut play, SessionPlan::named("late")).await.unwrap();
+    live_on(&mut play).await;
+    play.free_disk();
+    let copy = SessionPlan { fork_of: Some("play".into()), ..SessionPlan::named("late") };
+    let refusal = attach(&mut play, copy).await.unwrap_err();
+    assert_eq!(refusal.field.as_deref(), Some("session_id"));
+    assert!(refusal.message.contains("exists already"), "{}", refusal.message);
+    assert_eq!(stored(&play, "late").await, (vec![(2, true)], 1));
 }

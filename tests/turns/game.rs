@@ -384,7 +384,13 @@ impl Play {
         self.attachment.deliver(&agent_name(agent), message, message_id).await.unwrap();
     }
 
-    async fn event(&mut self, agent: usize, interrupt: Interrupt, priority: i32, own_state: bool) {
+    pub async fn event(
+        &mut self,
+        agent: usize,
+        interrupt: Interrupt,
+        priority: i32,
+        own_state: bool,
+    ) {
         self.events += 1;
         let event_id: Id = format!("e{}", self.events).into();
         self.sent.insert(event_id.to_string());

@@ -35,7 +35,7 @@ use crate::record::Delta;
 const FIRST_BACK_OFF: Duration = Duration::from_millis(250);
 
 /// How long a connection that nobody uses is kept for the next turn. It is looked for as often, so
-/// one may stay for twice the time. Servers and what stands before them give up after a minute or more.
+/// one may stay for twice the time. What a server has closed before that is not used again.
 const KEEP_IDLE: Duration = Duration::from_secs(60);
 
 /// One endpoint with its connections.

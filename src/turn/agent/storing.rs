@@ -14,15 +14,15 @@ impl Agent {
     pub async fn finish_writes(&mut self) {
         self.await_writes().await;
         // Without a name, the session ends with its connection.
-        if !self.writes.are_behind() || !self.named {
-            return;
+        if self.writes.are_behind() && self.named {
+            self.catch_up();
+            self.await_writes().await;
+            if self.writes.are_behind() {
+                tracing::error!(session = %self.session_id, agent = %self.agent_id,
+                    "the last of what happened could not be stored, and is lost");
+            }
         }
-        self.catch_up();
-        self.await_writes().await;
-        if self.writes.are_behind() {
-            tracing::error!(session = %self.session_id, agent = %self.agent_id,
-                "the last of what happened could not be stored, and is lost");
-        }
+        self.answer_settling();
     }
 
     async fn await_writes(&mut self) {
@@ -43,12 +43,16 @@ impl Agent {
         if self.writes.next_catch_up().is_some_and(|due| due <= self.now()) {
             self.catch_up();
         }
-        if !self.settling.is_empty() && self.writes.are_done() {
-            let is_written = !self.writes.are_behind();
-            for done in self.settling.drain(..) {
-                // Whoever asked may have gone.
-                let _ = done.send(is_written);
-            }
+        if self.writes.are_done() {
+            self.answer_settling();
+        }
+    }
+
+    fn answer_settling(&mut self) {
+        let is_written = !self.writes.are_behind();
+        for done in self.settling.drain(..) {
+            // Whoever asked may have gone.
+            let _ = done.send(is_written);
         }
     }
 
@@ -60,7 +64,8 @@ impl Agent {
     /// A write is done: whoever waits for it is told, while its connection is the session's. Of
     /// failures that nobody waits for, the game is told the first.
     pub(super) fn acknowledge(&mut self, done: Done) {
-        match self.writes.settle(done, self.now()) {
+        let (now, memory) = (self.now(), &self.memory);
+        match self.writes.settle(done, now, |turn| memory.turn(turn).is_some()) {
             Settled::Stored(promises) => self.keep_promises(promises),
             Settled::CaughtUp(promises) => {
                 if std::mem::take(&mut self.told_of_failure) {

@@ -248,8 +248,19 @@ impl Writes {
 
     /// What follows from a write that is done. While something is missing nobody is told of a
     /// success: what the message was about may be in the part that is missing.
-    pub fn settle(&mut self, done: Done, now: Millis) -> Settled {
+    /// `remembers`: whether memory still holds a turn.
+    pub fn settle(
+        &mut self,
+        done: Done,
+        now: Millis,
+        remembers: impl FnOnce(&Id) -> bool,
+    ) -> Settled {
         let Done { outcome, promises, about } = done;
+        let about = match about {
+            // Memory let go of it while the write was on its way: no catch-up will hold it.
+            About::Turn(turn) if outcome.is_err() && !remembers(&turn) => About::OldTurn,
+            about => about,
+        };
         match (outcome, about) {
             (Ok(()), About::OldTurn) => Settled::Stored(promises),
             (Err(error), about @ About::OldTurn) => {

@@ -48,8 +48,9 @@ pub(super) async fn attach(
 ) -> Result<Attached, ErrorMessage> {
     let named = plan.name.is_some();
     let id = plan.name.clone().unwrap_or_else(|| shared.services.ids.next("session"));
+    let mut complaints = Vec::new();
     if let Some(original) = &plan.fork_of {
-        fork(shared, original, &id).await?;
+        complaints = fork(shared, original, &id, &plan).await?;
     }
     let (session, connected, before) = {
         let mut sessions = shared.sessions();
@@ -58,7 +59,6 @@ pub(super) async fn attach(
         let (connected, before) = session.connect(outbox, named);
         (session, connected, before)
     };
-    let mut complaints = Vec::new();
     // After `connect`: an older connection of the same session can't end it any more. If it fails,
     // the first agent that has something to write opens the session as soon as that is possible.
     if let Err(error) = shared.services.store.open_session(&id, named).await {
@@ -72,17 +72,16 @@ pub(super) async fn attach(
             dismiss(&before);
         });
     }
-    let resumed = resume(shared, &session, &connected, &plan).await;
+    let resumed = match &plan.fork_of {
+        Some(_) => Ok(Vec::new()),
+        None => resume(shared, &session, &connected, &plan).await,
+    };
     let attachment = Attachment::new(session, Arc::clone(shared), connected);
     match resumed {
         Ok(unknown) => complaints.extend(unknown),
         Err(refusal) => {
             // The game would take the agents for younger than they are.
             attachment.detach(false).await;
-            if plan.fork_of.is_some() {
-                // Else the same hello would find a session of that name.
-                let _ = shared.services.store.drop_session(&id).await;
-            }
             return Err(refusal);
         }
     }
@@ -96,7 +95,14 @@ fn dismiss(before: &Connected) {
     before.outbox.close(Closing::SESSION_TAKEN);
 }
 
-async fn fork(shared: &Shared, original: &Id, copy: &Id) -> Result<(), ErrorMessage> {
+/// Makes the copy, its agents taken back as the plan says: in one go, because a copy that knows too
+/// much must not stay. Turns that are unknown come back as complaints.
+async fn fork(
+    shared: &Shared,
+    original: &Id,
+    copy: &Id,
+    plan: &SessionPlan,
+) -> Result<Vec<ErrorMessage>, ErrorMessage> {
     let store = &shared.services.store;
     let refuse = |message: String, field: &str| {
         let mut error = ErrorMessage::new(ErrorCode::BadMessage, message);
@@ -104,20 +110,30 @@ async fn fork(shared: &Shared, original: &Id, copy: &Id) -> Result<(), ErrorMess
         Err(error)
     };
     let failed = |error: StoreError| not_copied(original, &error);
-    let in_memory = shared.sessions().get(original).cloned();
-    if let Some(session) = in_memory
-        && !session.settle_all().await
-    {
-        return Err(failed(unwritten()));
+    // The copy's name may be that of a session which could not be opened yet.
+    for id in [original, copy] {
+        let in_memory = shared.sessions().get(id).cloned();
+        if let Some(session) = in_memory
+            && !session.settle_all().await
+        {
+            return Err(failed(unwritten()));
+        }
     }
     if !store.has_session(original).await.map_err(failed)? {
         return refuse(format!("there is no play session \"{original}\" to copy"), "fork_of");
     }
-    if !store.fork(original, copy).await.map_err(failed)? {
+    let mut complaints = Vec::new();
+    for (agent, turn) in &plan.resume_after {
+        if store.find_turn(original, agent, turn).await.map_err(failed)?.is_none() {
+            complaints.push(unknown_turn(agent, turn));
+        }
+    }
+    let copied = store.fork(original, copy, plan.resume_after.clone(), plan.forget_others).await;
+    if !copied.map_err(failed)? {
         let message = format!("a play session \"{copy}\" exists already: choose another name");
         return refuse(message, "session_id");
     }
-    Ok(())
+    Ok(complaints)
 }
 
 /// Takes agents back to the moment after a turn, and those that aren't named to their beginning if
@@ -135,21 +151,15 @@ async fn resume(
     let store = &shared.services.store;
     let mut complaints = Vec::new();
     for (agent, turn) in &plan.resume_after {
-        let about_agent = |error: ErrorMessage| ErrorMessage {
-            field: Some(format!("resume_after.{agent}")),
-            agent_id: Some(agent.clone()),
-            turn_id: Some(turn.clone()),
-            ..error
-        };
         let failed = |error: &StoreError| {
-            about_agent(not_taken_back(session.id(), &format!("agent \"{agent}\""), error))
+            let who = format!("agent \"{agent}\"");
+            about_turn(agent, turn, not_taken_back(session.id(), &who, error))
         };
         if !end_task(session, connected, agent).await.map_err(|error| failed(&error))? {
             return Ok(complaints);
         }
         if !store.resume_after(session.id(), agent, turn).await.map_err(|error| failed(&error))? {
-            let message = format!("agent \"{agent}\" has no turn {turn} to resume after");
-            complaints.push(about_agent(ErrorMessage::new(ErrorCode::UnknownTurn, message)));
+            complaints.push(unknown_turn(agent, turn));
         }
     }
     if plan.forget_others {
@@ -191,6 +201,21 @@ async fn end_task(
         return Err(unwritten());
     }
     Ok(session.put_to_sleep(agent, connected).await)
+}
+
+/// An error about what `resume_after` says of an agent.
+fn about_turn(agent: &Id, turn: &Id, error: ErrorMessage) -> ErrorMessage {
+    ErrorMessage {
+        field: Some(format!("resume_after.{agent}")),
+        agent_id: Some(agent.clone()),
+        turn_id: Some(turn.clone()),
+        ..error
+    }
+}
+
+fn unknown_turn(agent: &Id, turn: &Id) -> ErrorMessage {
+    let message = format!("agent \"{agent}\" has no turn {turn} to resume after");
+    about_turn(agent, turn, ErrorMessage::new(ErrorCode::UnknownTurn, message))
 }
 
 fn unwritten() -> StoreError {

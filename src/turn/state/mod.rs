@@ -206,10 +206,15 @@ impl Calls {
         self.ended && !self.made.is_empty() && self.made.is_subset(&self.answered)
     }
 
+    /// Whether a follow-up may come of them once they are answered.
+    fn may_be_followed_up(&self, rules: &Rules) -> bool {
+        self.turn.is_some() && !self.refused && self.follow_ups < rules.max_follow_ups
+    }
+
     /// Whether an answer may still bring a follow-up.
-    fn are_awaited(&self) -> bool {
+    fn are_awaited(&self, rules: &Rules) -> bool {
         let open = self.ended && !self.made.is_empty() && !self.are_answered();
-        self.turn.is_some() && open && !self.refused
+        open && self.may_be_followed_up(rules)
     }
 }
 
@@ -281,7 +286,7 @@ impl State {
     pub fn is_at_rest(&self) -> bool {
         matches!(self.phase, Phase::Idle | Phase::Presenting { .. })
             && self.waiting.is_empty()
-            && !self.calls.are_awaited()
+            && !self.calls.are_awaited(&self.rules)
     }
 
     /// How many events wait.

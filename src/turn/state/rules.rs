@@ -371,9 +371,7 @@ impl State {
         if !at_rest || !self.calls.are_answered() {
             return;
         }
-        let allowed = !self.calls.refused
-            && self.calls.follow_ups < self.rules.max_follow_ups
-            && self.waiting.is_empty();
+        let allowed = self.calls.may_be_followed_up(&self.rules) && self.waiting.is_empty();
         let turn = self.calls.turn.take();
         if let (true, Some(turn)) = (allowed, turn) {
             self.prepare(now, Vec::new(), Some(turn));

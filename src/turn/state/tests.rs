@@ -456,6 +456,7 @@ fn four_follow_ups_in_a_row_are_enough() {
         assert_eq!(play.snapshot(round), format!("start turn-{turn} for e [] follow-up"));
     }
     play.finish(9, &[0]);
+    assert!(play.state.is_at_rest(), "an answer changes nothing any more");
     assert_eq!(play.answers(10, &format!("turn-{turn}"), &[0]), "");
     play.event(11, "newer", Now, 0);
     play.snapshot(11);
