@@ -1,6 +1,7 @@
 extends SceneTree
 ## Runs the unit tests: every method [code]test_*[/code] of every [code]tests/unit/test_*.gd[/code].
-## [code]godot4 --headless -s res://tests/run.gd -- PART_OF_A_NAME[/code] runs those that fit.
+## [code]godot4 --headless -s res://tests/run.gd -- NAME[/code] runs those with that in their names.
+## A script error only ends the method that it is in: whoever runs this looks for them too.
 
 const UnitTest := preload("unit_test.gd")
 const FOLDER := "res://tests/unit"
@@ -21,6 +22,11 @@ func _init() -> void:
 
 func _initialize() -> void:
 	await process_frame
+	var client := root.get_node_or_null(^"DramatisClient")
+	if client == null or client.get_script() == null:
+		printerr("FAILED: there is no DramatisClient; see what its script complains of")
+		quit(1)
+		return
 	for file in DirAccess.get_files_at(FOLDER):
 		if file.begins_with("test_") and file.ends_with(".gd"):
 			await _run_file(file)

@@ -15,7 +15,7 @@ PROJECT_FILE = """config_version=5
 [application]
 
 config/name="Empty"
-run/main_scene="res://guard.tscn"
+MAIN
 
 [dramatis]
 
@@ -53,12 +53,48 @@ script = ExtResource("2")
 """
 
 
+# What the README's pieces of scripts take for granted of the game that they stand in.
+GAME = """extends Node
+
+var agent: DramatisAgent
+var bubble: Control
+var guests: Dictionary
+var save_file: FileAccess
+
+
+func walk_to(_place: String) -> bool:
+	await get_tree().process_frame
+	return true
+
+
+"""
+
+# Compiles every script, as the editor does when it is opened.
+COMPILE = """extends SceneTree
+
+
+func _initialize() -> void:
+	await process_frame
+	for file in DirAccess.get_files_at("res://snippets"):
+		if file.ends_with(".gd"):
+			var script: GDScript = load("res://snippets/" + file)
+			print("%s %s" % [file, script != null and script.can_instantiate()])
+	quit()
+"""
+
+
 def packed(folder: Path) -> Path:
     """The archive, made anew."""
     done = subprocess.run([PROJECT / "tools" / "package"], stdin=subprocess.DEVNULL, text=True,
                           capture_output=True, check=True,
                           env=environment(folder) | {"CARGO_TARGET_DIR": str(folder)})
     return Path(done.stdout.strip())
+
+
+def set_up(project: Path, url: str = "ws://127.0.0.1:1/ws", main: str = "") -> None:
+    """The project's settings, as they are before the plugin is enabled."""
+    scene = f'run/main_scene="{main}"' if main else ""
+    (project / "project.godot").write_text(PROJECT_FILE.replace("URL", url).replace("MAIN", scene))
 
 
 def ten_lines() -> str:
@@ -95,7 +131,7 @@ def test_the_archive_holds_the_addon_and_nothing_else(tmp_path):
 
 def test_a_character_in_ten_lines_answers_in_an_empty_project(house, project, tmp_path):
     server = house.serve(None)
-    (project / "project.godot").write_text(PROJECT_FILE.replace("URL", server.url))
+    set_up(project, server.url, "res://guard.tscn")
     (project / "guard.tscn").write_text(SCENE)
     (project / "guard.gd").write_text(ten_lines())
     run(project, tmp_path, "--import")
@@ -109,6 +145,33 @@ def test_a_character_in_ten_lines_answers_in_an_empty_project(house, project, tm
     assert any(line.startswith("speech {") for line in lines), output
     words = [line for line in lines if line and not re.match(r"\w+ {|Godot Engine", line)]
     assert len(" ".join(words)) > 10, output
+
+
+def test_every_piece_of_script_in_the_readme_compiles(project, tmp_path):
+    readme = (PROJECT / "README.md").read_text()
+    pieces = re.findall(r"```gdscript\n(.*?)```", readme, re.DOTALL)
+    assert len(pieces) > 5
+    set_up(project)
+    # A call of a method that isn't there is no error by itself.
+    with (project / "project.godot").open("a") as settings:
+        settings.write("\n[debug]\n\ngdscript/warnings/unsafe_method_access=2\n")
+    (project / "snippets").mkdir()
+    for number, piece in enumerate(pieces):
+        (project / "snippets" / f"piece_{number}.gd").write_text(whole(piece))
+    (project / "compile.gd").write_text(COMPILE)
+    run(project, tmp_path, "--import")
+    output = run(project, tmp_path, "-s", "res://compile.gd")
+    for number, piece in enumerate(pieces):
+        assert f"piece_{number}.gd true" in output, piece
+
+
+def whole(piece: str) -> str:
+    """A piece of a script as a script: with the game around it, and statements in a function."""
+    if "extends " in piece:
+        return piece
+    statements, functions = re.match(r"(.*?)((?:^func .*)?)\Z", piece, re.DOTALL | re.M).groups()
+    body = "".join(f"\t{line}\n" for line in statements.splitlines() if line)
+    return GAME + functions + (f"\n\nfunc piece() -> void:\n{body}" if body else "")
 
 
 def test_it_is_about_ten_lines():

@@ -262,6 +262,8 @@ func leave() -> void:
 			}
 		)
 	_cut_shown_turns()
+	for turn: DramatisTurn in _turns.values():
+		turn.let_go()
 	_events.clear()
 	_client.remove_agent(self)
 	_client = null
@@ -310,7 +312,9 @@ func _begin_turn(message: Dictionary) -> void:
 	current_turn = turn
 	_turns[turn.id] = turn
 	if _turns.size() > KEPT_TURNS:
-		_turns.erase(_turns.keys()[0])
+		var oldest: DramatisTurn = _turns.values()[0]
+		oldest.let_go()
+		_turns.erase(oldest.id)
 	turn_started.emit(turn)
 
 

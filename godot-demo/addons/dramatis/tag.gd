@@ -79,6 +79,17 @@ func cut_short() -> void:
 		finish("partial" if kind == "speech" else "cancelled")
 
 
+## Leaves whoever listens, unless it is still being shown. A listener that is bound to its tag would
+## else keep it for ever.
+func let_go() -> void:
+	if _is_held:
+		return
+	for connection: Dictionary in cut.get_connections() + settled.get_connections():
+		var told: Signal = connection["signal"]
+		var listener: Callable = connection["callable"]
+		told.disconnect(listener)
+
+
 ## The entry of the tag in a report.
 func to_result() -> Dictionary:
 	var result := {"tag_id": id, "outcome": outcome if not outcome.is_empty() else _by_itself()}

@@ -95,6 +95,12 @@ func cut_short() -> void:
 		each.cut_short()
 
 
+## Nobody will hear of its tags any more.
+func let_go() -> void:
+	for each in tags:
+		each.let_go()
+
+
 ## The list of outcomes for the report.
 func to_results() -> Array[Dictionary]:
 	var results: Array[Dictionary] = []

@@ -185,6 +185,35 @@ func test_a_dropped_event_is_told() -> void:
 	check(not guard.is_busy(), "it is idle")
 
 
+func test_a_listener_that_is_bound_to_its_tag_does_not_keep_it_for_ever() -> void:
+	guard.tag_opened.connect(func(tag: DramatisTag) -> void: tag.cut.connect(_listen.bind(tag)))
+	await _asks("Hello.")
+	server.speak("guard", "t0", "Once.")
+	await received("agent_turn_result")
+	var once: WeakRef = weakref(guard.current_turn.tags[0])
+	check(is_instance_valid(once.get_ref()), "it was there")
+	for number in DramatisAgent.KEPT_TURNS:
+		server.speak("guard", "t%d" % (number + 1), "Again.")
+		await received("agent_turn_result", number + 2)
+	check(not is_instance_valid(once.get_ref()), "nobody holds it")
+	var last: WeakRef = weakref(guard.current_turn.tags[0])
+	guard.free()
+	check(not is_instance_valid(last.get_ref()), "it went with its character")
+
+
+func test_a_repeated_event_is_not_dropped_by_its_repetition() -> void:
+	var dropped := record(guard.event_dropped)
+	var id := await _asks("Hello.")
+	server.send(
+		{"type": "event_dropped", "agent_id": "guard", "event_id": id, "reason": "duplicate"}
+	)
+	await frames(5)
+	check(guard.is_busy(), "the first is still on its way")
+	server.begin_turn("guard", "t1")
+	await until(func() -> bool: return guard.current_turn != null, "the turn")
+	equal(dropped.size(), 0)
+
+
 func test_a_refused_event_is_told() -> void:
 	var dropped := record(guard.event_dropped)
 	var id := await _asks("Hello.")
@@ -234,6 +263,10 @@ func test_of_two_with_one_id_the_newer_counts() -> void:
 	remove_child(guard)
 	equal(DramatisClient.agent("guard"), twin, "the older one leaves alone")
 	guard.free()
+
+
+func _listen(_tag: DramatisTag) -> void:
+	pass
 
 
 ## Asks something, and waits until the server has heard it.
