@@ -21,7 +21,7 @@ EXAMPLES = Path(__file__).parents[2] / "protocol" / "examples"
 # What a game of the addon's never sends quite so.
 DIFFERENCES = {
     "content": "the addon reports tags with their outcomes; a text of its own would only repeat them",
-    "forget_others": "a save point of the addon's holds every agent, so that others have not been met",
+    "forget_others": "the addon always asks for it: who first speaks after a save has never spoken before",
     "message_id": "the addon numbers whatever it wants to see confirmed, the greeting too",
     "event_id": "an event of the addon's always has an id; the game must know its fate",
     "game": "the project's name is always told",

@@ -122,11 +122,10 @@ func interact(
 	var event_id := Client.new_id()
 	var event := _event("interaction_event", text, actor, data, options)
 	event["event_id"] = event_id
+	if _client == null or not _client.send(event):
+		return ""
 	_events[event_id] = event.get("interrupt", "now")
-	if _client != null and _client.send(event):
-		return event_id
-	_events.erase(event_id)
-	return ""
+	return event_id
 
 
 ## Something happens that the character should know, without reacting to it.
