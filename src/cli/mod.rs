@@ -3,6 +3,7 @@
 mod compose;
 mod demo;
 mod flags;
+mod logging;
 mod logs;
 pub mod mock_llm;
 pub mod parse;
