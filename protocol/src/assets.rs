@@ -38,8 +38,8 @@ pub struct WorldFile {
     pub id: Id,
     /// What people call it.
     pub name: String,
-    /// Facts that anybody may know, as text in paragraphs or as a list of texts. For a turn those are looked up that fit
-    /// what was said.
+    /// Facts that anybody may know, as text in paragraphs or as a list of texts. For a turn those
+    /// are looked up that fit what was said.
     #[serde(default, skip_serializing_if = "Texts::is_empty")]
     pub lore: Texts,
     /// Where a conversation begins: place, hour, who is there.
@@ -70,8 +70,8 @@ pub struct CharacterFile {
     pub name: String,
     /// Who the character is and how it talks; the model reads it in every turn.
     pub persona: String,
-    /// Facts that only this character knows, as text in paragraphs or as a list of texts. For a turn those are looked up
-    /// that fit what was said.
+    /// Facts that only this character knows, as text in paragraphs or as a list of texts. For a turn
+    /// those are looked up that fit what was said.
     #[serde(default, skip_serializing_if = "Texts::is_empty")]
     pub lore: Texts,
     /// The character's own lorebook: texts that wake when one of their keys is mentioned.
@@ -119,34 +119,35 @@ pub struct LoreEntry {
     /// Words that decide as well, as `secondary_logic` says.
     #[serde(default, deserialize_with = "list", skip_serializing_if = "Vec::is_empty")]
     pub secondary_keys: Vec<String>,
-    /// How the secondary keys decide, where there are any.
+    /// How the secondary keys decide, where there are any; `and_any` if absent.
     #[serde(default, skip_serializing_if = "is_default")]
     pub secondary_logic: SecondaryLogic,
-    /// Whether the keys of both kinds are regular expressions.
+    /// Whether the keys of both kinds are regular expressions; no if absent.
     #[serde(default, skip_serializing_if = "is_default")]
     pub regex: bool,
-    /// Whether upper and lower case count.
+    /// Whether upper and lower case count; no if absent.
     #[serde(default, skip_serializing_if = "is_default")]
     pub case_sensitive: bool,
-    /// Whether a key counts only as a whole word. If absent: yes for a key whose script puts spaces between words, no for
-    /// one of Chinese, Japanese, Thai and their like.
+    /// Whether a key counts only as a whole word. If absent: yes for a key whose script puts spaces
+    /// between words, no for one of Chinese, Japanese, Thai and their like.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub whole_words: Option<bool>,
-    /// Whether it is told in every turn, mentioned or not.
+    /// Whether it is told in every turn, mentioned or not; no if absent.
     #[serde(default, skip_serializing_if = "is_default")]
     pub constant: bool,
-    /// Where it stands among the others that wake: lower is higher up, and so further from the player's words.
+    /// Where it stands among the others that wake: lower is higher up, and so further from the
+    /// player's words. 100 if absent.
     #[serde(default = "default_order", skip_serializing_if = "is_default_order")]
     pub order: i64,
-    /// What stays when there is no room for all: the lowest is left out first.
+    /// What stays when there is no room for all: the lowest is left out first. 0 if absent.
     #[serde(default, skip_serializing_if = "is_default")]
     pub priority: i64,
-    /// Whether it is used at all.
+    /// Whether it is used at all; yes if absent.
     #[serde(default = "yes", skip_serializing_if = "is_yes")]
     pub enabled: bool,
     /// What the model is told.
     pub content: String,
-    /// What its text and other entries' texts do to each other.
+    /// What its text and other entries' texts do to each other; both if absent.
     #[serde(default, skip_serializing_if = "is_default")]
     pub recursion: Recursion,
     /// Anything that other programs keep here; it stays as it is.
