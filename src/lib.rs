@@ -12,6 +12,8 @@ pub mod llm;
 
 pub mod actor;
 
+pub mod assets;
+
 pub mod store;
 
 pub mod prompt;

@@ -4,10 +4,12 @@
 //! the tolerant reading of what games really send. This crate knows nothing of the server:
 //! a game, a test or a headless simulation can depend on it alone. The same contract in
 //! words is `protocol/README.md`; as JSON Schemas it lies in `protocol/schemas/`,
-//! and as AsyncAPI in `protocol/asyncapi.json`.
+//! and as AsyncAPI in `protocol/asyncapi.json`. The contract with designers, whose files the
+//! server reads, is [`assets`].
 
 #![warn(missing_docs)]
 
+pub mod assets;
 pub mod asyncapi;
 pub mod client;
 pub mod frame;

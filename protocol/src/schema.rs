@@ -10,7 +10,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value, json};
 
 use crate::limits::{MAX_ID_BYTES, PROTOCOL_VERSION};
-use crate::{client, server, state};
+use crate::{assets, client, server, state};
 
 /// Every message type with its schema, first what the game sends, then what the server sends.
 #[must_use]
@@ -52,6 +52,29 @@ pub fn of_server() -> Vec<(&'static str, Value)> {
         from_server::<server::EventDropped>("event_dropped"),
         from_server::<server::ErrorMessage>("error"),
     ]
+}
+
+/// The files of designers. `$schema` of a file points to the one of its kind.
+#[must_use]
+pub fn assets() -> Vec<(&'static str, Value)> {
+    vec![
+        asset::<assets::WorldFile>("world"),
+        asset::<assets::CharacterFile>("character"),
+        asset::<assets::RuleFile>("rule"),
+        asset::<assets::SystemRulesFile>("system_rules"),
+    ]
+}
+
+fn asset<T: JsonSchema>(kind: &'static str) -> (&'static str, Value) {
+    let settings = SchemaSettings::draft2020_12()
+        .with_transform(RecursiveTransform(forget_null))
+        .with_transform(RecursiveTransform(forget_empty))
+        .with_transform(RecursiveTransform(bound_asset_ids))
+        .with_transform(RecursiveTransform(refuse_other_fields));
+    let mut schema = settings.into_generator().into_root_schema_for::<T>();
+    schema.insert("$id".to_owned(), format!("urn:dramatis:assets:1:{kind}").into());
+    schema.insert("title".to_owned(), kind.into());
+    (kind, head_first(schema))
 }
 
 /// Strict: a field that isn't listed is a mistake, most likely a misspelt one.
@@ -136,10 +159,26 @@ fn forget_null(schema: &mut Schema) {
     }
 }
 
+/// A default that says "none" says nothing.
+fn forget_empty(schema: &mut Schema) {
+    if schema.get("default").is_some_and(|default| *default == json!([]) || *default == json!({})) {
+        schema.remove("default");
+    }
+}
+
 /// Gives every property that is an id, by its name, an id's length.
 fn bound_ids(schema: &mut Schema) {
+    bound(schema, |name| name.ends_with("_id"));
+}
+
+/// The same for assets, which have an id of their own.
+fn bound_asset_ids(schema: &mut Schema) {
+    bound(schema, |name| name == "id");
+}
+
+fn bound(schema: &mut Schema, is_id: fn(&str) -> bool) {
     let Some(Value::Object(properties)) = schema.get_mut("properties") else { return };
-    for (_, property) in properties.iter_mut().filter(|(name, _)| name.ends_with("_id")) {
+    for (_, property) in properties.iter_mut().filter(|(name, _)| is_id(name)) {
         if let Value::Object(property) = property
             && property.get("type").is_some_and(|kind| kind == "string")
         {

@@ -64,6 +64,26 @@ fn every_message_has_its_section_with_all_its_fields() {
 }
 
 #[test]
+fn every_field_of_a_file_stands_in_the_section_on_assets() {
+    let readme = readme();
+    let at = readme.find("\n## Assets\n").unwrap();
+    let section = &readme[at + 1..];
+    let section = &section[..section.find("\n## ").unwrap()];
+    let words = words(section);
+    for (name, schema) in schema::assets() {
+        assert!(section.contains(&format!("schemas/assets/{name}.json")), "{name}");
+        objects(&schema, &mut |object| {
+            let fields = object.get("properties").and_then(Value::as_object);
+            for field in fields.into_iter().flat_map(|fields| fields.keys()) {
+                assert!(words.contains(field.as_str()), "{name}: the field {field}");
+            }
+            let word = object.get("const").and_then(Value::as_str);
+            assert!(word.is_none_or(|word| words.contains(word)), "{name}: the word {word:?}");
+        });
+    }
+}
+
+#[test]
 fn every_field_and_word_of_the_schemas_is_named() {
     let readme = readme();
     let words = words(&readme);

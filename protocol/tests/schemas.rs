@@ -11,8 +11,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use dramatis_protocol::{asyncapi, schema};
-use serde_json::Value;
+use dramatis_protocol::{assets, asyncapi, schema};
+use serde_json::{Value, json};
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas")
@@ -22,24 +22,37 @@ fn pretty(schema: &Value) -> String {
     format!("{}\n", serde_json::to_string_pretty(schema).unwrap())
 }
 
+/// The messages, and the files of designers in a folder of their own.
+fn everything() -> [(PathBuf, Vec<(&'static str, Value)>); 2] {
+    [(folder(), schema::all()), (folder().join("assets"), schema::assets())]
+}
+
 #[test]
 fn the_files_are_what_the_types_say() {
+    for (folder, schemas) in everything() {
+        check_files(&folder, &schemas);
+    }
+}
+
+fn check_files(folder: &Path, schemas: &[(&str, Value)]) {
     if std::env::vars_os().any(|(name, _)| name == "UPDATE_SCHEMAS") {
-        for (name, schema) in schema::all() {
-            fs::write(folder().join(format!("{name}.json")), pretty(&schema)).unwrap();
+        for (name, schema) in schemas {
+            fs::write(folder.join(format!("{name}.json")), pretty(schema)).unwrap();
         }
     }
-    let files: BTreeSet<String> = fs::read_dir(folder())
+    let files: BTreeSet<String> = fs::read_dir(folder)
         .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .map(|entry| entry.unwrap())
+        .filter(|entry| entry.file_type().unwrap().is_file())
+        .map(|entry| entry.file_name().into_string().unwrap())
         .collect();
     let expected: BTreeSet<String> =
-        schema::all().iter().map(|(name, _)| format!("{name}.json")).collect();
+        schemas.iter().map(|(name, _)| format!("{name}.json")).collect();
     assert_eq!(files, expected, "UPDATE_SCHEMAS=1 cargo test -p dramatis-protocol writes them");
-    for (name, schema) in schema::all() {
-        let file = fs::read_to_string(folder().join(format!("{name}.json"))).unwrap();
+    for (name, schema) in schemas {
+        let file = fs::read_to_string(folder.join(format!("{name}.json"))).unwrap();
         assert!(
-            file == pretty(&schema),
+            file == pretty(schema),
             "{name}.json is out of date: UPDATE_SCHEMAS=1 cargo test -p dramatis-protocol"
         );
     }
@@ -111,4 +124,61 @@ fn every_schema_is_one_and_says_what_it_is_for() {
             assert!(told, "{name}.{field} is not described");
         }
     }
+}
+
+#[test]
+fn every_schema_of_a_file_describes_each_of_its_fields() {
+    for (name, schema) in schema::assets() {
+        assert!(jsonschema::meta::is_valid(&schema), "{name}");
+        assert_eq!(schema["$id"], format!("urn:dramatis:assets:1:{name}"));
+        assert!(!schema.to_string().contains("\"null\""), "{name} allows null");
+        check_described(&schema, name);
+    }
+}
+
+fn check_described(part: &Value, name: &str) {
+    let Value::Object(object) = part else { return };
+    if let Some(Value::Object(properties)) = object.get("properties") {
+        assert!(object["description"].as_str().is_some_and(|text| !text.is_empty()), "{name}");
+        assert_eq!(object["additionalProperties"], false, "{name}");
+        for (field, property) in properties {
+            assert!(property.get("description").is_some(), "{name}.{field} is not described");
+        }
+    }
+    for value in object.values() {
+        check_described(value, name);
+    }
+}
+
+#[test]
+fn the_schema_of_a_file_takes_and_refuses_what_the_type_does() {
+    let check = |kind: &str, file: Value, expected: bool| {
+        let (_, schema) = schema::assets().into_iter().find(|(name, _)| *name == kind).unwrap();
+        assert_eq!(jsonschema::is_valid(&schema, &file), expected, "the schema: {file}");
+        let read = match kind {
+            "world" => serde_json::from_value::<assets::WorldFile>(file.clone()).is_ok(),
+            "character" => serde_json::from_value::<assets::CharacterFile>(file.clone()).is_ok(),
+            "rule" => serde_json::from_value::<assets::RuleFile>(file.clone()).is_ok(),
+            _ => serde_json::from_value::<assets::SystemRulesFile>(file.clone()).is_ok(),
+        };
+        assert_eq!(read, expected, "the type: {file}");
+    };
+    check("world", json!({"id": "w", "name": "W"}), true);
+    check("world", json!({"id": "w", "name": "W", "lore": "x", "extensions": {"a": [1]}}), true);
+    check("world", json!({"id": "w", "name": "W", "lore": ["x", "y"]}), true);
+    check("world", json!({"id": "w", "name": "W", "lore": {"x": "y"}}), false);
+    check("world", json!({"name": "W"}), false);
+    check("world", json!({"id": "w", "name": "W", "persona": "x"}), false);
+    let entry = |entry: Value| json!({"id": "c", "name": "C", "persona": "p", "entries": [entry]});
+    check("character", entry(json!({"content": "x"})), true);
+    check("character", entry(json!({"content": "x", "keys": "x"})), false);
+    check("character", entry(json!({"content": "x", "secondary_logic": "not_all"})), true);
+    check("character", entry(json!({"content": "x", "secondary_logic": "or"})), false);
+    check("character", entry(json!({"content": "x", "recursion": {"wakes_others": false}})), true);
+    check("character", entry(json!({"content": "x", "recursion": {"wakes": false}})), false);
+    check("character", entry(json!({"keys": ["x"]})), false);
+    check("rule", json!({"id": "r", "name": "R", "prompt": "p"}), true);
+    check("rule", json!({"id": "r", "name": "R", "prompt": ["p"]}), false);
+    check("system_rules", json!({"rules": ["a", "b"]}), true);
+    check("system_rules", json!({}), false);
 }

@@ -1,6 +1,7 @@
 //! The house put together from its settings: store, log, models, registry, doors.
 
 use std::future::Future;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use dramatis_protocol::limits::MAX_FRAME_BYTES;
 use tokio::net::TcpListener;
 
 use crate::actor::{Actor, Pace, Script};
+use crate::assets::{Library, Watcher, is_folder_of_assets};
 use crate::config::{LlmChoice, Secret, Settings};
 use crate::generation::Generator;
 use crate::llm::{self, Llm, LlmSettings, ProviderSettings};
@@ -37,6 +39,8 @@ pub(super) struct House {
     log: TurnLog,
     registry: Registry,
     access: Access,
+    /// Reads the assets again when they change; ends with the house.
+    watcher: Option<Watcher>,
 }
 
 impl House {
@@ -70,6 +74,7 @@ impl House {
         settings: &Settings,
         actor: Actor,
     ) -> anyhow::Result<Self> {
+        let library = Arc::new(open_assets(settings)?);
         let services = Services {
             store: store.clone(),
             log: log.clone(),
@@ -85,7 +90,8 @@ impl House {
             idle_timeout: AGENT_IDLE,
         };
         let registry = Registry::new(services, settings.max_agents);
-        Ok(Self { store, log, registry, access: access(settings) })
+        let watcher = watch(&library);
+        Ok(Self { store, log, registry, access: access(settings), watcher })
     }
 
     /// Serves until `shutdown` resolves and everything is stored and logged.
@@ -97,6 +103,7 @@ impl House {
         let served = server::run(listener, self.registry, self.access, shutdown).await;
         self.store.close().await;
         self.log.close().await;
+        drop(self.watcher);
         served.context("the server stopped")
     }
 }
@@ -109,6 +116,29 @@ fn open_log(settings: &Settings) -> Result<TurnLog, LogError> {
     let limits =
         LogLimits { max_file_bytes: settings.logs_max_bytes, max_age: settings.logs_max_age };
     TurnLog::open_within(&settings.logs, &limits)
+}
+
+/// The folder of assets; `None`: the built-in ones. A folder that nobody named need not be there, and
+/// may be one of another kind.
+pub(super) fn assets_folder(settings: &Settings) -> Option<PathBuf> {
+    let folder = &settings.assets;
+    (settings.assets_are_set || is_folder_of_assets(folder)).then(|| folder.clone())
+}
+
+fn open_assets(settings: &Settings) -> anyhow::Result<Library> {
+    let library = Library::open(assets_folder(settings).as_deref()).context("DRAMATIS_ASSETS")?;
+    for problem in library.problems() {
+        tracing::warn!("{problem}");
+    }
+    Ok(library)
+}
+
+/// Without it a server serves as well; it only has to be started anew when assets change.
+fn watch(library: &Arc<Library>) -> Option<Watcher> {
+    Watcher::start(library.clone()).unwrap_or_else(|error| {
+        tracing::warn!("{error}");
+        None
+    })
 }
 
 /// The built-in model, playing a script.

@@ -1,5 +1,6 @@
 //! The commands, and the one place where implementations are chosen and put together.
 
+mod check;
 mod compose;
 mod demo;
 mod flags;
@@ -33,6 +34,8 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Shows what the tag parser makes of a text
     Parse(parse::ParseArgs),
+    /// Checks a folder of worlds, characters and rules
+    Check(check::CheckArgs),
     /// Shows what was logged: sessions, entries, transcripts
     Logs(logs::LogsArgs),
     /// Serves the built-in actor as an OpenAI-compatible endpoint, with faults on demand
@@ -47,6 +50,7 @@ pub fn main() -> ExitCode {
         Command::Serve(args) => in_runtime(serve::run(args)),
         Command::Demo(args) => in_runtime(demo::run(args)),
         Command::Parse(args) => parse::run(&args),
+        Command::Check(args) => check::run(&args, &mut std::io::stdout()),
         Command::Logs(args) => logs::run(&args, &mut std::io::stdout()).map(|()| ExitCode::SUCCESS),
         Command::MockLlm(args) => in_runtime(async {
             mock_llm::run(args, serve::stop_signal()).await.map(|()| ExitCode::SUCCESS)

@@ -64,6 +64,11 @@ pub const SETTINGS: &[Setting] = &[
     setting("DRAMATIS_DATA", "data", "The folder of the database"),
     setting("DRAMATIS_LOGS", "logs", "The folder of conversation logs and transcripts"),
     setting(
+        "DRAMATIS_ASSETS",
+        "assets",
+        "The folder of worlds, characters and rules; not set and not there: the built-in samples",
+    ),
+    setting(
         "DRAMATIS_LOGS_MAX_BYTES",
         "67108864",
         "How large a conversation log may grow before it is put aside, four times at most; 0: any",

@@ -28,6 +28,10 @@ pub struct Settings {
     pub logs_max_bytes: Option<u64>,
     /// How long they stay when their session has come to rest.
     pub logs_max_age: Option<Duration>,
+    /// The folder of worlds, characters and rules.
+    pub assets: PathBuf,
+    /// Whether somebody set it, so that it has to be there.
+    pub assets_are_set: bool,
     /// How long things may take.
     pub times: TimeLimits,
     /// Most connections at a time.
@@ -132,6 +136,8 @@ impl Settings {
             logs: read.text("DRAMATIS_LOGS").into(),
             logs_max_bytes: read.logs_max_bytes()?,
             logs_max_age: read.logs_max_age()?,
+            assets: read.text("DRAMATIS_ASSETS").into(),
+            assets_are_set: read.set("DRAMATIS_ASSETS").is_some(),
             times: TimeLimits {
                 state: read.millis("DRAMATIS_STATE_TIMEOUT_MS")?,
                 result: read.millis("DRAMATIS_RESULT_TIMEOUT_MS")?,

@@ -139,6 +139,14 @@ fn a_server_beside_a_game_keeps_its_data_with_the_user_unless_told() {
 }
 
 #[test]
+fn a_folder_of_assets_that_was_named_has_to_be_there() {
+    let settings = read(&[]).unwrap();
+    assert_eq!((settings.assets.to_str(), settings.assets_are_set), (Some("assets"), false));
+    let settings = read(&[("DRAMATIS_ASSETS", "mine")]).unwrap();
+    assert_eq!((settings.assets.to_str(), settings.assets_are_set), (Some("mine"), true));
+}
+
+#[test]
 fn zero_means_that_logs_are_not_limited() {
     let settings = read(&[]).unwrap();
     assert_eq!((settings.logs_max_bytes, settings.logs_max_age), (Some(64 << 20), None));

@@ -94,7 +94,7 @@ fn the_commands_of_the_readme_exist() {
         wrong_with(call, &mut known).map(|what| format!("README.md: {}: {what}", call.join(" ")))
     });
     none(&wrong.collect::<Vec<_>>());
-    for command in ["serve", "demo", "parse", "logs", "mock-llm"] {
+    for command in ["serve", "demo", "parse", "check", "logs", "mock-llm"] {
         assert!(calls.iter().any(|call| call[0] == command), "the README has no {command}");
     }
     let nonsense = ["serve", "--no-such-flag"].map(str::to_owned);

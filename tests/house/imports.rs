@@ -11,6 +11,7 @@ use crate::{files, none, read, root};
 const STRANGERS: &[(&str, &[&str])] = &[
     ("llm", &["prompt", "turn", "config"]),
     ("actor", &["prompt", "turn"]),
+    ("assets", &["store", "llm", "turn"]),
     ("store", &["prompt", "turn", "llm"]),
     ("prompt", &["store", "config", "turn"]),
     ("generation", &["store", "turn"]),
@@ -21,7 +22,7 @@ const STRANGERS: &[(&str, &[&str])] = &[
 
 /// Modules that only other crates may serve: `simulation` shows that a game needs nothing of ours
 /// but the contract.
-const ALONE: &[&str] = &["tags", "config", "record", "simulation"];
+const ALONE: &[&str] = &["tags", "config", "record", "assets", "simulation"];
 
 /// Crates that one part of the house keeps to itself.
 const OWNED: &[(&str, &[&str])] = &[
@@ -38,7 +39,8 @@ const OWNED: &[(&str, &[&str])] = &[
     ("dotenvy", &["config"]),
     ("strsim", &["config"]),
     ("serde_ignored", &["simulation"]),
-    ("serde_saphyr", &["config", "actor::yaml", "actor::script", "simulation"]),
+    ("serde_saphyr", &["config", "actor::yaml", "actor::script", "assets::yaml", "simulation"]),
+    ("notify", &["assets::watcher"]),
     ("memchr", &["tags", "llm"]),
 ];
 

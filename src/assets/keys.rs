@@ -1,0 +1,120 @@
+//! The keys of lorebook entries: plain words, and regular expressions within bounds.
+
+use dramatis_protocol::assets::limits::MAX_KEY_BYTES;
+use regex::{Regex, RegexBuilder};
+
+/// Largest compiled expression, in bytes; some 10 KiB are usual.
+const MAX_COMPILED_BYTES: usize = 256 * 1024;
+
+/// Most memory of a search with one expression, in bytes; a larger one is slower, not wrong.
+const MAX_SEARCH_BYTES: usize = 256 * 1024;
+
+/// Deepest nesting of an expression.
+const MAX_NESTING: u32 = 64;
+
+/// What wakes an entry when it is mentioned.
+#[derive(Debug, Clone)]
+pub enum Key {
+    /// A word or several, as the file has them, without white space around.
+    Text(String),
+    /// An expression. It takes time that grows with the text alone, whatever it looks like.
+    Regex(Regex),
+}
+
+impl Key {
+    /// The key as the file has it, for reports.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Text(text) => text,
+            Self::Regex(regex) => regex.as_str(),
+        }
+    }
+
+    /// A key of an entry.
+    ///
+    /// # Errors
+    /// Why it can't be used, to stand behind "the key".
+    pub(super) fn new(text: &str, is_regex: bool, case_sensitive: bool) -> Result<Self, String> {
+        if text.trim().is_empty() {
+            return Err("is empty, and would always count: write a word".to_owned());
+        }
+        if text.len() > MAX_KEY_BYTES {
+            return Err(format!("is longer than {MAX_KEY_BYTES} bytes: shorten it"));
+        }
+        if !is_regex {
+            return Ok(Self::Text(text.trim().to_owned()));
+        }
+        let regex = RegexBuilder::new(text)
+            .case_insensitive(!case_sensitive)
+            .size_limit(MAX_COMPILED_BYTES)
+            .dfa_size_limit(MAX_SEARCH_BYTES)
+            .nest_limit(MAX_NESTING)
+            .build()
+            .map_err(|error| why(&error))?;
+        if regex.is_match("") {
+            return Err("fits an empty text, and would always count: ask for a word".to_owned());
+        }
+        Ok(Self::Regex(regex))
+    }
+}
+
+fn why(error: &regex::Error) -> String {
+    match error {
+        regex::Error::CompiledTooBig(_) => {
+            "is too large as a regular expression: use smaller repetitions".to_owned()
+        }
+        other => {
+            // The library draws the expression with a caret; its last line says what is wrong.
+            let text = other.to_string();
+            let last = text.lines().last().unwrap_or_default().trim();
+            let reason = last.strip_prefix("error: ").unwrap_or(last);
+            format!("is no regular expression that can be used ({reason}): write it otherwise")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_that_cant_be_used_says_why() {
+        let check = |text: &str, is_regex: bool, part: &str| {
+            let why = Key::new(text, is_regex, false).unwrap_err();
+            assert!(why.contains(part) && !why.contains('\n'), "{text}: {why}");
+        };
+        check("  ", false, "is empty");
+        check("", true, "is empty");
+        check(&"x".repeat(2_000), false, "longer than 1024 bytes");
+        check("(?=lamp)oil", true, "look-around");
+        check(r"(a)\1", true, "backreferences");
+        check("(oil", true, "unclosed group");
+        check("oil|", true, "fits an empty text");
+        check(r"((\w{99}){99}){99}", true, "too large");
+        check(&format!("{}a{}", "(".repeat(300), ")".repeat(300)), true, "nest");
+    }
+
+    #[test]
+    fn what_people_write_is_taken() {
+        let check = |text: &str, case_sensitive: bool, fits: &str, not: &str| {
+            let Ok(Key::Regex(regex)) = Key::new(text, true, case_sensitive) else {
+                panic!("{text} was refused")
+            };
+            assert!(regex.is_match(fits) && !regex.is_match(not), "{text}");
+        };
+        check(r"\b(oil|lamp\s+oil)\b", false, "Any OIL left?", "toil");
+        check("Rose", true, "Rose is here", "a rose");
+        check(r"\w+ing\b.{0,40}\bbell", false, "he is ringing the bell", "bell");
+        check("灯[油火]", false, "没有灯油了", "灯");
+        let Ok(Key::Text(text)) = Key::new("  the Blue Seal ", false, false) else { panic!() };
+        assert_eq!(text, "the Blue Seal");
+    }
+
+    #[test]
+    fn an_expression_that_would_explode_elsewhere_ends_at_once() {
+        let Ok(Key::Regex(regex)) = Key::new("(a+)+(a+)+$", true, false) else { panic!() };
+        let text = format!("{}b", "a".repeat(200_000));
+        assert!(!regex.is_match(&text));
+    }
+}
