@@ -39,7 +39,14 @@ const KEPT_TURNS := 16
 
 ## The character's name on the wire, the same in every run of the game. Empty: the name of the node
 ## above, in snake case.
-@export var agent_id := ""
+@export var agent_id := "":
+	set(value):
+		var was_known := _client != null and value != agent_id
+		if was_known:
+			leave()
+		agent_id = value
+		if was_known:
+			_join()
 ## Empty: the name of the node above.
 @export var character_name := ""
 ## Who the character is: headings and texts.
@@ -67,6 +74,8 @@ var situation: Dictionary[String, String] = {}
 var current_turn: DramatisTurn
 
 var _client: Client
+## The name that the client knows it by; empty: it doesn't.
+var _known_as := ""
 ## Events without a fate, with what they do to a turn that runs.
 var _events: Dictionary[String, String] = {}
 var _turns: Dictionary[String, DramatisTurn] = {}
@@ -74,20 +83,15 @@ var _tools: Dictionary[String, Callable] = {}
 var _tool_definitions: Dictionary[String, DramatisTagDefinition] = {}
 
 
-func _enter_tree() -> void:
-	if Engine.is_editor_hint():
-		return
-	_client = get_node_or_null(^"/root/DramatisClient") as Client
-	if _client == null:
-		push_error(
-			"There is no DramatisClient: enable the plugin “dramatis” in the project settings."
-		)
-		return
-	_client.add_agent(self)
-
-
-func _exit_tree() -> void:
-	leave()
+# Not _enter_tree() and _exit_tree(): a script of the game's that extends this one may have its own,
+# without a call of these.
+func _notification(what: int) -> void:
+	match what:
+		NOTIFICATION_ENTER_TREE:
+			if not Engine.is_editor_hint():
+				_join()
+		NOTIFICATION_EXIT_TREE:
+			leave()
 
 
 func _get_configuration_warnings() -> PackedStringArray:
@@ -104,8 +108,11 @@ func _get_configuration_warnings() -> PackedStringArray:
 	return warnings
 
 
-## The [member agent_id], or what stands for it.
+## The [member agent_id], or what stands for it. In the game it stays what it was when the character
+## came, whatever the node above is called later.
 func id() -> String:
+	if not _known_as.is_empty():
+		return _known_as
 	if not agent_id.is_empty():
 		return agent_id
 	return str(get_parent().name).to_snake_case() if get_parent() != null else ""
@@ -266,6 +273,18 @@ func leave() -> void:
 	_events.clear()
 	_client.remove_agent(self)
 	_client = null
+	_known_as = ""
+
+
+func _join() -> void:
+	_client = get_node_or_null(^"/root/DramatisClient") as Client
+	if _client == null:
+		push_error(
+			"There is no DramatisClient: enable the plugin “dramatis” in the project settings."
+		)
+		return
+	_known_as = id()
+	_client.add_agent(self)
 
 
 func _event(
