@@ -129,9 +129,13 @@ func interact(
 	var event_id := Client.new_id()
 	var event := _event("interaction_event", text, actor, data, options)
 	event["event_id"] = event_id
-	if _client == null or not _client.send(event):
+	if _client == null:
 		return ""
+	# Before it is sent: it may be refused at once.
 	_events[event_id] = event.get("interrupt", "now")
+	if not _client.send(event):
+		_events.erase(event_id)
+		return ""
 	return event_id
 
 
