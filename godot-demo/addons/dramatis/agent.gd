@@ -76,6 +76,8 @@ var current_turn: DramatisTurn
 var _client: Client
 ## The name that the client knows it by; empty: it doesn't.
 var _known_as := ""
+## The turn that was cancelled while it ran.
+var _cancelled := ""
 ## Events without a fate, with what they do to a turn that runs.
 var _events: Dictionary[String, String] = {}
 var _turns: Dictionary[String, DramatisTurn] = {}
@@ -149,8 +151,9 @@ func notify_event(
 
 ## Stops the character: the turn that runs, and whatever it was going to react to.
 func cancel(reason := "") -> void:
-	if current_turn != null:
-		_cut_shown_turns()
+	_cut_shown_turns()
+	if _is_running():
+		_cancelled = current_turn.id
 	if _client == null:
 		return
 	_client.cancel_waiting(id())
@@ -365,6 +368,9 @@ func _end_turn(message: Dictionary) -> void:
 		_client.note_turn(id(), turn.id)
 	if turn.status == DramatisTurn.Status.FINISHED:
 		turn_finished.emit(turn)
+		if turn.id == _cancelled:
+			# The word to stop came too late for the server, not for who shows the turn.
+			turn.cut_short()
 	else:
 		turn.cut_short()
 		turn_interrupted.emit(turn, turn.reason)
