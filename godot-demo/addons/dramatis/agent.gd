@@ -257,7 +257,19 @@ func lose_connection() -> void:
 			}
 		)
 	for event_id: String in _events.keys():
-		drop_event(event_id, "disconnected")
+		# What began because of the loss waits for the next connection.
+		if not _client.is_waiting(event_id):
+			drop_event(event_id, "disconnected")
+
+
+## The game goes on in another play session, which knows nothing of these turns: the character
+## stops, and nothing of them is reported any more. The client calls this.
+func leave_session() -> void:
+	lose_connection()
+	_cut_shown_turns()
+	for turn: DramatisTurn in _turns.values():
+		turn.let_go()
+	_turns.clear()
 
 
 ## The character is gone: it stops, and what was seen of it is reported.

@@ -79,11 +79,14 @@ func succeed() -> void:
 	_attempt = 0
 
 
+## Whether something can be sent: it may have broken since the last poll.
+func is_open() -> bool:
+	return state == State.OPEN and _peer.get_ready_state() == WebSocketPeer.STATE_OPEN
+
+
 ## Sends a message. [code]false[/code]: there is no WebSocket, or its buffer is full.
 func send(text: String) -> bool:
-	# It may have broken since the last poll.
-	var is_open := state == State.OPEN and _peer.get_ready_state() == WebSocketPeer.STATE_OPEN
-	return is_open and _peer.send_text(text) == OK
+	return is_open() and _peer.send_text(text) == OK
 
 
 ## Moves everything on. To be called each frame.
