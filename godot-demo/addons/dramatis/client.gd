@@ -128,7 +128,7 @@ func _process(_delta: float) -> void:
 
 func _notification(what: int) -> void:
 	if what == NOTIFICATION_EXIT_TREE:
-		_connection.close(1001, "the game ends")
+		_connection.close(1000, "the game ends")
 
 
 ## A name that nobody else has, for sessions, events and messages.

@@ -57,7 +57,8 @@ func open(url: String, now_ms: int) -> void:
 	_try(now_ms)
 
 
-## Closes the WebSocket and stays away. Does not emit [signal closed].
+## Closes the WebSocket and stays away. Does not emit [signal closed]. Of the protocol's codes a
+## browser takes 1000 alone.
 func close(code := 1000, reason := "") -> void:
 	if _peer != null:
 		_peer.close(code, reason)
@@ -121,7 +122,9 @@ func _poll_peer(now_ms: int) -> void:
 	peer.poll()
 	if state == State.OPENING and peer.get_ready_state() == WebSocketPeer.STATE_OPEN:
 		state = State.OPEN
-		peer.set_no_delay(true)
+		if not OS.has_feature("web"):
+			# A browser does as it likes, and the engine complains.
+			peer.set_no_delay(true)
 		opened.emit()
 	# A listener may have closed it, or opened another.
 	while _peer == peer and peer.get_available_packet_count() > 0:
