@@ -294,6 +294,9 @@ func _leave(next: State, leaves_session := false) -> void:
 				each.leave_session()
 	elif before == State.ONLINE:
 		_tell_agents_of_loss()
+	if state != next:
+		# Somebody who heard of it has decided otherwise.
+		return
 	if before == State.ONLINE:
 		# It still listens: it shall know what was seen of the turns that end here.
 		for report in _unconfirmed.take_due(Time.get_ticks_msec()):

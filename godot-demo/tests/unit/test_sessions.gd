@@ -39,6 +39,17 @@ func test_a_turn_that_ends_with_its_connection_is_reported_on_it() -> void:
 	await received("agent_turn_result")
 
 
+func test_who_hears_of_the_end_may_connect_again() -> void:
+	var guard := character("guard")
+	guard.event_dropped.connect(
+		func(_event: String, _reason: String) -> void: DramatisClient.connect_to_server()
+	)
+	guard.interact("Hello.")
+	DramatisClient.disconnect_from_server()
+	await received("hello", 2)
+	await until(is_online, "a connection")
+
+
 func test_a_tool_that_answers_after_its_session_answers_nobody() -> void:
 	var guard := character("guard")
 	var asked: Array[bool] = []
