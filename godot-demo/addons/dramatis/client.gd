@@ -136,11 +136,13 @@ static func new_id() -> String:
 	return Crypto.new().generate_random_bytes(12).hex_encode()
 
 
-## Connects, or connects anew. Without an address, to [member url] with [member token].
+## Connects, or connects anew. Without an address, to [member url] with [member token]; another
+## address gets the token that is given with it or none, never that of the server before.
 func connect_to_server(to_url := "", with_token := "") -> void:
-	if not to_url.is_empty():
+	if not to_url.is_empty() and to_url != url:
 		url = to_url
-	if not with_token.is_empty():
+		token = with_token
+	elif not with_token.is_empty():
 		token = with_token
 	_leave(State.CONNECTING)
 	_connection.open(url, Time.get_ticks_msec())
@@ -400,7 +402,10 @@ func _take_error(message: Dictionary) -> void:
 func _take_refusal(refusal: Dictionary) -> void:
 	# The copy was made, and the connection broke before the answer came: it only has to be entered.
 	var was_copied := _is_arrival_retried and str(refusal.get("field")) == "session_id"
-	if not was_copied:
+	if str(refusal.get("field")) == "fork_of" and str(refusal["code"]) == "bad_message":
+		var lost := "the server doesn't know the saved game: the characters begin anew"
+		failed.emit(_complaint("unknown_save_point", lost))
+	elif not was_copied:
 		failed.emit(refusal)
 	if refusal.get("retryable", false):
 		_connection.lose("the server can't take up the saved game now")

@@ -18,6 +18,9 @@ const Data := preload("plain_data.gd")
 ## whoever has taken it over.
 const FINAL_CODES: Array[int] = [4001, 4009]
 
+## The engine doesn't tell a server that is away from one that is no dramatis server.
+const UNREACHABLE := "the server can't be reached: does it run, and does the address end in /ws?"
+
 ## What an attempt waits for the one before, in seconds: doubled each time, up to the longest.
 const FIRST_WAIT := 0.5
 const LONGEST_WAIT := 15.0
@@ -150,7 +153,7 @@ func _closed(now_ms: int) -> void:
 		code = -1
 		reason = _lost_because
 	elif reason.is_empty():
-		reason = "the server can't be reached" if state == State.OPENING else "the connection broke"
+		reason = UNREACHABLE if state == State.OPENING else "the connection broke"
 	_peer = null
 	if code in FINAL_CODES:
 		state = State.OFF

@@ -161,3 +161,70 @@ func _types(went: Array[Array]) -> Array:
 
 func is_waiting() -> bool:
 	return DramatisClient.state == DramatisClient.State.WAITING
+
+
+func test_a_save_point_names_the_session_and_the_last_turns() -> void:
+	var guard := character("guard")
+	equal(DramatisClient.save_point()["turns"], {})
+	guard.interact("Hello.")
+	await received("interaction_event")
+	server.speak("guard", "t1", "Yes.")
+	await received("agent_turn_result")
+	var point := DramatisClient.save_point()
+	equal(point, {"version": 1, "session_id": DramatisClient.session_id, "turns": {"guard": "t1"}})
+	equal(JSON.parse_string(JSON.stringify(point)), point.merged({"version": 1.0}, true))
+
+
+func test_a_saved_game_is_taken_up_in_a_copy() -> void:
+	var point := {"version": 1, "session_id": "old", "turns": {"guard": "t1"}}
+	DramatisClient.resume(point)
+	var hello := await received("hello", 2)
+	equal(hello["fork_of"], "old")
+	equal(hello["resume_after"], {"guard": "t1"})
+	equal(hello["session_id"], DramatisClient.session_id)
+	check(DramatisClient.session_id != "old", "the saved session stays")
+	await until(is_online, "a connection")
+	equal(DramatisClient.save_point()["turns"], {"guard": "t1"})
+	# A reconnect goes on in the copy, and copies nothing again.
+	server.stop()
+	await until(is_waiting, "the loss")
+	server.listen()
+	var again := await received("hello", 3)
+	equal(again["session_id"], hello["session_id"])
+	check(not again.has("fork_of"), "it is a copy already")
+
+
+func test_a_saved_game_that_the_server_does_not_know_is_told_and_the_characters_begin_anew(
+) -> void:
+	var errors := record(DramatisClient.failed)
+	server.greets = false
+	DramatisClient.resume({"version": 1, "session_id": "lost", "turns": {"guard": "t1"}})
+	var hello := await received("hello", 2)
+	server.greets = true
+	(
+		server
+		. send(
+			{
+				"type": "error",
+				"code": "bad_message",
+				"message": "there is no play session",
+				"field": "fork_of",
+				"in_reply_to": hello["message_id"],
+				"retryable": false,
+			}
+		)
+	)
+	var again := await received("hello", 3)
+	equal(field_of(errors, "code"), "unknown_save_point")
+	check(not again.has("fork_of"), "it begins anew")
+	await until(is_online, "a connection")
+	equal(DramatisClient.save_point()["turns"], {})
+
+
+func test_what_is_no_save_point_is_refused() -> void:
+	var errors := record(DramatisClient.failed)
+	var session := DramatisClient.session_id
+	DramatisClient.resume({"version": 1})
+	equal(field_of(errors, "code"), "bad_save_point")
+	equal(DramatisClient.session_id, session)
+	check(is_online(), "the game goes on")
