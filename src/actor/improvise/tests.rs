@@ -257,6 +257,7 @@ fn tools_are_used_when_they_are_asked_for() {
     );
     check("Attack him!", Some("attack target=\"Mira\""));
     check("Look up the old ferryman!", Some("look_up old ferryman"));
+    check("Look up Mira of Anne's Landing!", Some("look_up Mira Anne Landing"));
     check("What is new?", None);
     check("Hello", None);
 }

@@ -80,7 +80,8 @@ impl Wish {
     pub fn subject(&self, name: &str) -> String {
         let parts = words(&name.replace(['_', '-', '.', ':'], " "));
         let own = |word: &&String| parts.iter().any(|part| alike(part, word));
-        let rest: Vec<_> = self.key.iter().filter(|word| !own(word)).cloned().collect();
+        let rest: Vec<_> =
+            self.key.iter().filter(|word| !own(word)).map(|word| self.as_said(word)).collect();
         if rest.is_empty() { self.text.trim().to_owned() } else { rest.join(" ") }
     }
 
@@ -136,7 +137,14 @@ impl Wish {
         if matches!(name.as_str(), "text" | "message" | "query" | "question") {
             return self.text.trim().to_owned();
         }
-        self.key.last().cloned().unwrap_or_else(|| "something".to_owned())
+        self.key.last().map_or_else(|| "something".to_owned(), |word| self.as_said(word))
+    }
+
+    /// A word as the speaker spelt it: a game looks names up by their letters.
+    fn as_said(&self, word: &str) -> String {
+        let said = self.text.split(|character: char| !character.is_alphanumeric());
+        let mut alike = said.filter(|said| said.to_lowercase() == word);
+        alike.next().unwrap_or(word).to_owned()
     }
 }
 
