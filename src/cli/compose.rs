@@ -130,6 +130,9 @@ fn open_assets(settings: &Settings) -> anyhow::Result<Library> {
     for problem in library.problems() {
         tracing::warn!("{problem}");
     }
+    let place = library.folder().map(|folder| folder.display().to_string());
+    let place = place.as_deref().unwrap_or("this program");
+    tracing::info!("the assets of {place}: {}", library.current().counts());
     Ok(library)
 }
 
