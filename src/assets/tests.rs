@@ -191,7 +191,7 @@ fn what_of_a_lorebook_cant_be_used_is_left_out_and_told() {
 
 #[test]
 fn a_file_that_is_wrong_all_over_doesnt_fill_the_log() {
-    let entry = r"- {keys: ['\w{99}'], regex: true, content: y}";
+    let entry = "- {keys: [(?=x)], regex: true, content: y}";
     let world = format!("{WORLD}entries:\n{}", format!("{entry}\n").repeat(5_000));
     let dir = folder(&[("worlds/w.yaml", &world)]);
     let problems = problems(&open(dir.path()));
