@@ -4,6 +4,7 @@ mod check;
 mod compose;
 mod demo;
 mod flags;
+mod logging;
 mod logs;
 pub mod mock_llm;
 pub mod parse;

@@ -13,8 +13,9 @@ use tokio::sync::oneshot;
 
 use super::compose::{House, actor_with};
 use super::flags::SettingFlags;
+use super::logging;
 use crate::actor::Script;
-use crate::config::{LlmChoice, LogFormat, Settings, Sources};
+use crate::config::{LlmChoice, Settings, Sources};
 
 /// How to serve.
 #[derive(Debug, Clone, Args)]
@@ -38,7 +39,7 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     let sources = sources(&args.flags)?;
     let sources = if args.exit_with_stdin { sources.with_user_folders() } else { sources };
     let settings = read_settings(&sources)?;
-    start_logging(&settings.log_level, settings.log_format);
+    let _logging = logging::start(&settings.log_level, settings.log_format);
     warn_of_unknown(&sources);
     let signal = stop_signal();
     let listener = listen(&settings).await?;
@@ -89,26 +90,6 @@ pub(super) fn warn_of_unknown(sources: &Sources) {
 /// Where settings come from: this folder, the environment and the flags.
 pub(super) fn sources(flags: &SettingFlags) -> anyhow::Result<Sources> {
     Ok(Sources::of_folder(Path::new("."), flags.given.clone())?)
-}
-
-/// The server's own log goes to standard error.
-pub(super) fn start_logging(level: &str, format: LogFormat) {
-    let filter = tracing_subscriber::EnvFilter::try_new(level).unwrap_or_else(|error| {
-        eprintln!("dramatis: GAME_AGENT_LOG_LEVEL: {error}; INFO counts");
-        tracing_subscriber::EnvFilter::new("info")
-    });
-    // The client library logs whole chunks of replies, which are the players' business.
-    let filter = match "async_openai=off".parse() {
-        Ok(directive) => filter.add_directive(directive),
-        Err(_) => filter,
-    };
-    let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr());
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    // Fails where another log was started before; that one goes on.
-    let _ = match format {
-        LogFormat::Text => log.with_ansi(ansi).with_target(false).try_init(),
-        LogFormat::Json => log.json().flatten_event(true).with_current_span(false).try_init(),
-    };
 }
 
 /// Takes the address.

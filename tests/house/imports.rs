@@ -35,6 +35,7 @@ const OWNED: &[(&str, &[&str])] = &[
     ("clap", &["cli"]),
     ("anyhow", &["cli"]),
     ("tracing_subscriber", &["cli"]),
+    ("tracing_appender", &["cli"]),
     ("dotenvy", &["config"]),
     ("strsim", &["config"]),
     ("serde_ignored", &["simulation"]),

@@ -1,23 +1,25 @@
 //! The server as a shipped game starts it: it says where it listens, keeps its data with the user,
 //! logs lines for machines, and ends when the game does.
 
+use std::path::Path;
 use std::process::Stdio;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
-use tokio::process::Command;
+use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::timeout;
 
-use super::stage::PATIENCE;
+use super::stage::{Game, PATIENCE};
 
-#[tokio::test]
-async fn a_server_beside_a_game_ends_when_its_standard_input_does() {
-    let folder = tempfile::tempdir().unwrap();
-    let user = folder.path().join("user");
+type Lines = tokio::io::Lines<BufReader<ChildStdout>>;
+
+/// Starts a server as a game does, and reads its first line.
+async fn start(folder: &Path) -> (Child, Lines, Value) {
+    let user = folder.join("user");
     let mut server = Command::new(env!("CARGO_BIN_EXE_dramatis"))
         .args(["serve", "--port", "0", "--ready-json", "--exit-with-stdin"])
         .args(["--log-format", "json"])
-        .current_dir(folder.path())
+        .current_dir(folder)
         .env_clear()
         .envs([("HOME", &user), ("XDG_DATA_HOME", &user), ("LOCALAPPDATA", &user)])
         .stdin(Stdio::piped())
@@ -28,7 +30,15 @@ async fn a_server_beside_a_game_ends_when_its_standard_input_does() {
         .unwrap();
     let mut lines = BufReader::new(server.stdout.take().unwrap()).lines();
     let ready = timeout(PATIENCE, lines.next_line()).await.unwrap().unwrap().unwrap();
-    let ready: Value = serde_json::from_str(&ready).unwrap();
+    let ready = serde_json::from_str(&ready).unwrap();
+    (server, lines, ready)
+}
+
+#[tokio::test]
+async fn a_server_beside_a_game_ends_when_its_standard_input_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let user = folder.path().join("user");
+    let (mut server, mut lines, ready) = start(folder.path()).await;
     assert_eq!(ready["ready"], true);
 
     drop(server.stdin.take());
@@ -48,4 +58,21 @@ async fn a_server_beside_a_game_ends_when_its_standard_input_does() {
         assert!(user.join("dramatis/logs").exists());
     }
     assert!(!folder.path().join("data").exists() && !folder.path().join("logs").exists());
+}
+
+#[tokio::test]
+async fn a_log_that_nobody_reads_holds_nobody_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut server, _lines, ready) = start(folder.path()).await;
+    let url = ready["url"].as_str().unwrap();
+    // Each greeting is a line of the log; a pipe holds 64 KiB or less.
+    let hello = json!({"type": "hello", "game": "x".repeat(200)});
+    for _ in 0..1_000 {
+        let mut game = Game::connect(url, &[]).await;
+        game.send(&hello).await;
+        game.until("welcome").await;
+    }
+    drop(server.stdin.take());
+    let status = timeout(PATIENCE, server.wait()).await.unwrap().unwrap();
+    assert!(status.success(), "{status}");
 }

@@ -166,15 +166,7 @@ impl Stage {
     }
 
     pub async fn game_with(&self, path: &str, headers: &[(&'static str, &str)]) -> Game {
-        let url = format!("ws://{}{path}", self.address);
-        let mut request = url.into_client_request().unwrap();
-        for (name, value) in headers {
-            request.headers_mut().insert(*name, value.parse().unwrap());
-        }
-        let (socket, response) = connect_async(request).await.unwrap();
-        let protocol = response.headers().get("sec-websocket-protocol");
-        let subprotocol = protocol.map(|value| value.to_str().unwrap().to_owned());
-        Game { socket, subprotocol }
+        Game::connect(&format!("ws://{}{path}", self.address), headers).await
     }
 
     /// The socket itself, for those that don't speak WebSocket well.
@@ -222,6 +214,17 @@ pub struct Game {
 }
 
 impl Game {
+    pub async fn connect(url: &str, headers: &[(&'static str, &str)]) -> Self {
+        let mut request = url.into_client_request().unwrap();
+        for (name, value) in headers {
+            request.headers_mut().insert(*name, value.parse().unwrap());
+        }
+        let (socket, response) = connect_async(request).await.unwrap();
+        let protocol = response.headers().get("sec-websocket-protocol");
+        let subprotocol = protocol.map(|value| value.to_str().unwrap().to_owned());
+        Self { socket, subprotocol }
+    }
+
     pub async fn send(&mut self, message: &Value) {
         self.socket.send(Message::text(message.to_string())).await.unwrap();
     }

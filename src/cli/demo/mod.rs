@@ -18,7 +18,7 @@ use crate::simulation::{Game, Pace, PlayOptions, Report, Scenario};
 
 use super::compose::{House, SCRIPTED_MODEL, actor_with};
 use super::flags::SettingFlags;
-use super::serve;
+use super::{logging, serve};
 use crate::actor::Script;
 use crate::config::{LlmChoice, Settings};
 use crate::llm::SCRIPTED_PREFIX;
@@ -91,7 +91,7 @@ fn wants_color(no_color: Option<&str>, is_terminal: bool) -> bool {
 pub async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
     let sources = serve::sources(&SettingFlags::default())?;
     let settings = serve::read_settings(&sources)?;
-    serve::start_logging("dramatis=warn", settings.log_format);
+    let _logging = logging::start("dramatis=warn", settings.log_format);
     serve::warn_of_unknown(&sources);
     let mut options = args.options();
     options.token = settings.token.as_ref().map(|token| token.reveal().to_owned());
