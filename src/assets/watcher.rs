@@ -117,6 +117,7 @@ fn watch(
         }
         // Before the files are read, so that nothing is missed in between; folders may be new.
         let _ = look_at(eyes, folder);
+        tracing::debug!("the assets are looked through again");
         let (before, assets) = (library.problems(), library.current());
         tell(&before, &library.reload());
         let now = library.current();

@@ -132,7 +132,7 @@ fn open_assets(settings: &Settings) -> anyhow::Result<Library> {
     }
     let place = library.folder().map(|folder| folder.display().to_string());
     let place = place.as_deref().unwrap_or("this program");
-    tracing::info!("the assets of {place}: {}", library.current().counts());
+    tracing::info!("{} from {place}", library.current().counts());
     Ok(library)
 }
 
