@@ -498,7 +498,33 @@ async fn a_change_on_the_disk_is_noticed() {
     fs::create_dir(dir.path().join("characters")).unwrap();
     write(dir.path(), &[("characters/maren.yaml", MAREN)]);
     until("a new folder", |assets| assets.character("maren").is_some()).await;
+    write(dir.path(), &[("characters/maren.yaml", &MAREN.replace("Maren", "Marna"))]);
+    let is_marna = |assets: &super::Assets| assets.character("maren").unwrap().name == "Marna";
+    until("a file in a new folder", is_marna).await;
     fs::remove_file(dir.path().join("worlds/w.yaml")).unwrap();
     until("a file that goes", |assets| assets.world("w").is_none()).await;
     drop(watcher);
+}
+
+#[tokio::test]
+async fn a_folder_that_is_made_anew_is_watched_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("assets");
+    fs::create_dir_all(root.join("worlds")).unwrap();
+    write(&root, &[("worlds/w.yaml", WORLD)]);
+    let library = Arc::new(open(&root));
+    let mut changes = library.changes();
+    let _watcher = Watcher::start(library.clone()).unwrap().expect("there is a folder");
+    fs::remove_dir_all(&root).unwrap();
+    let gone = async {
+        while !library.problems().iter().any(|it| it.message.contains("can't be looked into")) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(LONG, gone).await.expect("it is noticed that the folder is gone");
+    fs::create_dir_all(root.join("worlds")).unwrap();
+    write(&root, &[("worlds/w.yaml", "id: w\nname: New\n")]);
+    let is_new = |assets: &Arc<super::Assets>| assets.world("w").is_some_and(|w| w.name == "New");
+    let noticed = tokio::time::timeout(LONG, changes.wait_for(is_new)).await;
+    assert!(noticed.is_ok_and(|changed| changed.is_ok()));
 }
