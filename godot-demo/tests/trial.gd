@@ -134,7 +134,10 @@ func read(label: RichTextLabel) -> String:
 func said(agent: DramatisAgent, characters: int) -> void:
 	var is_shown := func(tag: DramatisTag) -> bool: return tag.presented_chars >= characters
 	await until(
-		func() -> bool: return agent.is_busy() and agent.current_turn.tags.any(is_shown), "speech"
+		func() -> bool:
+			var turn := agent.current_turn
+			return agent.is_busy() and turn != null and turn.tags.any(is_shown),
+		"speech"
 	)
 
 

@@ -2,15 +2,13 @@
 //! editors and compilers use.
 
 use std::io::{self, ErrorKind, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
 
-use super::compose;
-use super::serve::read_settings;
+use super::assets;
 use crate::assets::Library;
-use crate::config::Sources;
 
 /// Checks a folder of worlds, characters and rules.
 #[derive(Debug, Args)]
@@ -25,14 +23,7 @@ pub struct CheckArgs {
 /// # Errors
 /// If there is no such folder, or the settings that name it or the output can't be used.
 pub fn run(args: &CheckArgs, out: &mut impl Write) -> anyhow::Result<ExitCode> {
-    let folder = match &args.folder {
-        Some(folder) => Some(folder.clone()),
-        None => {
-            let sources = Sources::of_folder(Path::new("."), std::collections::HashMap::new())?;
-            compose::assets_folder(&read_settings(&sources)?)
-        }
-    };
-    let library = Library::open(folder.as_deref())?;
+    let library = assets::library(args.folder.as_deref())?;
     match report(&library, out) {
         // Whoever reads may have seen enough.
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
@@ -62,6 +53,7 @@ fn report(library: &Library, out: &mut impl Write) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::path::Path;
 
     use super::*;
 

@@ -79,7 +79,8 @@ impl House {
             store: store.clone(),
             log: log.clone(),
             generator: Generator::new(models(settings, actor)?, PromptLimits::default())
-                .allowing(settings.models.clone()),
+                .allowing(settings.models.clone())
+                .with_assets(Arc::clone(&library)),
             clock: Clock::start(),
             ids: Ids::random(),
             rules: rules(settings),

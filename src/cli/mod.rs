@@ -1,5 +1,6 @@
 //! The commands, and the one place where implementations are chosen and put together.
 
+mod assets;
 mod check;
 mod compose;
 mod demo;
@@ -8,6 +9,7 @@ mod logging;
 mod logs;
 pub mod mock_llm;
 pub mod parse;
+mod prompt;
 mod serve;
 #[cfg(test)]
 mod tests;
@@ -34,6 +36,8 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Shows what the tag parser makes of a text
     Parse(parse::ParseArgs),
+    /// Shows what a model would be told of a character, without asking one
+    Prompt(prompt::PromptArgs),
     /// Checks a folder of worlds, characters and rules
     Check(check::CheckArgs),
     /// Shows what was logged: sessions, entries, transcripts
@@ -50,6 +54,7 @@ pub fn main() -> ExitCode {
         Command::Serve(args) => in_runtime(serve::run(args)),
         Command::Demo(args) => in_runtime(demo::run(args)),
         Command::Parse(args) => parse::run(&args),
+        Command::Prompt(args) => prompt::run(&args, &mut std::io::stdout()),
         Command::Check(args) => check::run(&args, &mut std::io::stdout()),
         Command::Logs(args) => logs::run(&args, &mut std::io::stdout()).map(|()| ExitCode::SUCCESS),
         Command::MockLlm(args) => in_runtime(async {

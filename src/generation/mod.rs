@@ -8,9 +8,10 @@ use dramatis_protocol::{AgentState, Id};
 use futures::StreamExt;
 use tokio::time::Instant;
 
+use crate::assets::Library;
 use crate::config::AllowedModels;
 use crate::llm::{DeltaStream, ErrorKind, Llm, LlmError, Load, Request};
-use crate::prompt::{self, GamePrompt, PromptLimits};
+use crate::prompt::{self, Background, GamePrompt, PromptLimits};
 use crate::record::{Delta, Message, Observation, PastTurn, RawDelta, ToolSpec, Usage};
 use crate::tags::Vocabulary;
 
@@ -20,6 +21,7 @@ pub struct Generator {
     llm: Llm,
     limits: Arc<PromptLimits>,
     models: Arc<AllowedModels>,
+    assets: Option<Arc<Library>>,
 }
 
 /// What a request is made for.
@@ -78,6 +80,7 @@ pub struct Generation {
     deltas: Vec<RawDelta>,
     usage: Option<Usage>,
     answered_by: Option<String>,
+    unknown_assets: usize,
     prompt_build_ms: u64,
 }
 
@@ -85,13 +88,20 @@ impl Generator {
     /// A generator over these models and within these limits.
     #[must_use]
     pub fn new(llm: Llm, limits: PromptLimits) -> Self {
-        Self { llm, limits: Arc::new(limits), models: Arc::default() }
+        Self { llm, limits: Arc::new(limits), models: Arc::default(), assets: None }
     }
 
     /// The same, where a game may only name these models.
     #[must_use]
     pub fn allowing(mut self, models: AllowedModels) -> Self {
         self.models = Arc::new(models);
+        self
+    }
+
+    /// The same, with worlds, characters and rules that a state may name.
+    #[must_use]
+    pub fn with_assets(mut self, assets: Arc<Library>) -> Self {
+        self.assets = Some(assets);
         self
     }
 
@@ -124,9 +134,15 @@ impl Generator {
     #[must_use]
     pub fn start(&self, plan: GenerationPlan<'_>) -> Generation {
         let began = Instant::now();
+        let assets = self.assets.as_ref().map(|library| library.current()).unwrap_or_default();
+        let background = Background::of(assets, plan.state);
+        for (field, id) in &background.unknown {
+            tracing::debug!(agent = %plan.agent_id, field, %id, "the state names an unknown asset");
+        }
         let built = prompt::build(&GamePrompt {
             agent: plan.agent_id,
             state: plan.state,
+            background: &background,
             vocabulary: plan.vocabulary,
             history: plan.history,
             forgotten: plan.forgotten,
@@ -150,6 +166,7 @@ impl Generator {
             deltas: Vec::new(),
             usage: None,
             answered_by: None,
+            unknown_assets: background.unknown.len(),
             prompt_build_ms: millis_since(began),
         }
     }
@@ -212,6 +229,12 @@ impl Generation {
     #[must_use]
     pub const fn answered_by(&self) -> Option<&String> {
         self.answered_by.as_ref()
+    }
+
+    /// How many ids of the state name no asset.
+    #[must_use]
+    pub const fn unknown_assets(&self) -> usize {
+        self.unknown_assets
     }
 
     /// How long building the prompt took.

@@ -4,6 +4,7 @@
 use crate::llm::{Cue, CueSection};
 use crate::record::{Observation, Occurrence};
 
+use super::sentences as say;
 use super::{GamePrompt, dossier, observation};
 
 /// The cue for a prompt that shows `past_turns` turns.
@@ -35,9 +36,13 @@ pub fn of(prompt: &GamePrompt<'_>, past_turns: usize) -> Cue {
 }
 
 fn sections(prompt: &GamePrompt<'_>) -> Vec<CueSection> {
+    let persona = prompt.background.persona();
+    let persona = persona.map(|text| (say::CHARACTER.to_owned(), text.to_owned()));
     let dossier = prompt.state.dossier.iter().filter_map(dossier::section);
     let parts = prompt.state.prompt_parts.iter();
-    dossier
+    persona
+        .into_iter()
+        .chain(dossier)
         .chain(parts.map(|part| (part.title.clone(), part.text.clone())))
         .map(|(title, text)| CueSection { title, text })
         .collect()

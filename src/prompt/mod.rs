@@ -16,6 +16,7 @@ use crate::llm::Cue;
 use crate::record::{Message, Observation, PastTurn};
 use crate::tags::Vocabulary;
 
+mod background;
 mod cue;
 mod dialect;
 mod dossier;
@@ -30,6 +31,7 @@ mod window;
 #[cfg(test)]
 mod tests;
 
+pub use background::Background;
 use messages::Turn;
 
 /// What a prompt may hold.
@@ -56,6 +58,8 @@ pub struct GamePrompt<'a> {
     pub agent: &'a str,
     /// The state that the game reported for this turn.
     pub state: &'a AgentState,
+    /// What the server's assets bring.
+    pub background: &'a Background,
     /// The tags that the agent may use.
     pub vocabulary: &'a Arc<Vocabulary>,
     /// The turns in memory, oldest first.
@@ -107,8 +111,11 @@ pub struct PromptReport {
 /// Builds the messages of a turn.
 #[must_use]
 pub fn build(prompt: &GamePrompt<'_>) -> Built {
-    let system = system::text(prompt.state, prompt.vocabulary);
-    let context = system::context(prompt.state);
+    let system = system::text(prompt.state, prompt.background, prompt.vocabulary);
+    // Where it all begins is told once; from then on the game says how things stand.
+    let is_first = prompt.history.is_empty() && prompt.forgotten == 0;
+    let scene = prompt.background.scene().filter(|_| is_first);
+    let context = system::context(prompt.state, scene);
     let mut report = PromptReport {
         budget: prompt.limits.tokens,
         system_tokens: window::tokens(system.chars().count()),

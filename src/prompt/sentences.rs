@@ -9,6 +9,11 @@ pub fn you_are(name: &str) -> String {
 pub const ROLE: &str = "You are a character in a game, and everything under the headings below is \
 so. What you write is played to the player as you write it.";
 
+pub const BASE_RULES_HEADING: &str = "### THE PLAY ###";
+pub const LAWS_HEADING: &str = "### UNIVERSAL LAWS ###";
+pub const WORLD_HEADING: &str = "### THE WORLD ###";
+pub const CHARACTER: &str = "Who you are";
+
 pub const SPEAK_HEADING: &str = "### HOW YOU SPEAK AND ACT ###";
 pub const SPEAK: &str = "You speak and act in tags. Only what stands inside a tag is heard or seen; \
 text outside every tag is lost. These are your tags, and there are no others:";
@@ -58,6 +63,9 @@ pub const RULES: [&str; 6] = [
     "Your own earlier messages hold exactly what was heard and seen of you.",
     "Answer what happened last, briefly, as someone would who is really there.",
 ];
+
+/// The heading of the world's scene.
+pub const SCENE: &str = "Where it begins";
 
 pub const CONTEXT_HEADING: &str = "### CURRENT CONTEXT ###";
 pub const EVENTS_HEADING: &str = "### WHAT HAPPENS ###";

@@ -10,6 +10,7 @@ use dramatis_protocol::{
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
+use super::sentences as say;
 use super::*;
 use crate::record::{LedgerTag, Occurrence, Role, ToolAnswer, TurnEnd, TurnResult};
 use crate::tags::{AttributeDef, Content, Kind, TagDef};
@@ -163,6 +164,7 @@ fn built_in(
     build(&GamePrompt {
         agent: "marta",
         state,
+        background: &Background::default(),
         vocabulary: &vocabulary(),
         history,
         forgotten: 0,
@@ -474,6 +476,14 @@ fn structure(built: &Built) -> Vec<(Role, usize, usize, usize, usize)> {
 
 /// Texts with which players try to leave their quotes, open tags, speak for the game or claim facts:
 /// wherever a text can come from a player, it reaches the model as data.
+#[test]
+fn without_assets_nothing_is_told_of_them() {
+    let system = &first_evening().messages[0].content;
+    for heading in [say::BASE_RULES_HEADING, say::LAWS_HEADING, say::WORLD_HEADING] {
+        assert!(!system.contains(heading), "{heading}");
+    }
+}
+
 #[test]
 fn hostile_texts_are_data_wherever_they_stand() {
     let texts: Vec<String> =

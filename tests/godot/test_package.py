@@ -147,6 +147,14 @@ def test_a_character_in_ten_lines_answers_in_an_empty_project(house, project, tm
     assert len(" ".join(words)) > 10, output
 
 
+def test_a_plugin_enabled_by_editing_the_settings_registers_the_client(project, tmp_path):
+    set_up(project)
+    settings = project / "project.godot"
+    settings.write_text(settings.read_text().replace("addons/hand", "addons/dramatis"))
+    run(project, tmp_path, "--import")
+    assert 'DramatisClient="*' in settings.read_text()
+
+
 def test_every_piece_of_script_in_the_readme_compiles(project, tmp_path):
     readme = (PROJECT / "README.md").read_text()
     pieces = re.findall(r"```gdscript\n(.*?)```", readme, re.DOTALL)

@@ -257,6 +257,33 @@ def test_a_saved_game_is_taken_up_as_it_was(house, play):
     assert not scene.told("failed")
 
 
+QUEEN = "The queen was kind, and her hall was warm, and nobody ever went hungry."
+
+
+def test_what_was_read_is_remembered_where_it_was_said(house, play):
+    server = house.play(script())
+    scene = play("sessions", server.url).finished()
+
+    cut = reports(scene)[0]
+    shown = cut["tags"][0]["presented_chars"]
+    assert 20 <= shown < len(QUEEN)
+    assert [turn["speech"] for turn in scene.told("finished")] == [QUEEN, *["As you say, Mira."] * 2]
+    assert len(reports(scene)) == 3, "the other session hears nothing of that turn"
+    new, again = [server.prompt("guard", turn["turn"]) for turn in scene.told("finished")[1:]]
+    assert "queen" not in new
+    assert QUEEN[:shown].strip() in again and QUEEN[:shown + 8] not in again
+    assert not scene.told("failed")
+
+
+def test_a_game_that_ends_tells_what_was_read(house, play):
+    server = house.play(script())
+    play("farewell", server.url).finished()
+    scene = play("farewell", server.url, again="yes").finished()
+
+    prompt = server.prompt("guard", scene.told("finished")[0]["turn"])
+    assert QUEEN[:20] in prompt and "hungry" not in prompt
+
+
 def test_a_character_goes_on_in_the_next_scene(house, play):
     server = house.play(script(pause=60_000))
     scene = play("scene_change", server.url).finished()
@@ -293,7 +320,7 @@ def test_the_tavern_is_played(house, play):
 SCENES = {
     "turn": {}, "order": {}, "interruption": {}, "tool": {}, "history": {}, "restart": {},
     "crowd": {}, "long": {}, "token": {"token": "wrong", "right_token": "right"}, "stall": {},
-    "save": {}, "scene_change": {}, "freed": {}, "tavern": {},
+    "save": {}, "sessions": {}, "scene_change": {}, "freed": {}, "tavern": {},
 }
 
 

@@ -7,6 +7,7 @@
     reason = "a test that can't be set up, or gets something else, has failed"
 )]
 
+mod assets;
 mod fairness;
 mod faults;
 mod hostile;

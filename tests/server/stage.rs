@@ -9,6 +9,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::routing::post;
 use bytes::Bytes;
 use dramatis::actor::{Actor, FaultSpec, MockLlm, Pace, Script, serve};
+use dramatis::assets::Library;
 use dramatis::config::Secret;
 use dramatis::generation::Generator;
 use dramatis::llm::{self, Llm, LlmSettings, ProviderSettings};
@@ -49,6 +50,7 @@ pub struct Plan {
     pub ping_timeout: Duration,
     /// The provider's address, where it is not the mock.
     pub provider: Option<String>,
+    pub assets: Arc<Library>,
 }
 
 impl Plan {
@@ -76,6 +78,7 @@ impl Plan {
             hello_timeout: Duration::from_millis(300),
             ping_timeout: Duration::from_secs(60),
             provider: None,
+            assets: Arc::new(Library::open(None).unwrap()),
         }
     }
 
@@ -103,7 +106,8 @@ impl Plan {
             generator: Generator::new(
                 Llm::new(settings, Arc::new(actor)).unwrap(),
                 PromptLimits::default(),
-            ),
+            )
+            .with_assets(self.assets.clone()),
             clock: Clock::start(),
             ids: Ids::random(),
             rules: self.rules.clone(),

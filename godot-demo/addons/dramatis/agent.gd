@@ -39,7 +39,14 @@ const KEPT_TURNS := 16
 
 ## The character's name on the wire, the same in every run of the game. Empty: the name of the node
 ## above, in snake case.
-@export var agent_id := ""
+@export var agent_id := "":
+	set(value):
+		var was_known := _client != null and value != agent_id
+		if was_known:
+			leave()
+		agent_id = value
+		if was_known:
+			_join()
 ## Empty: the name of the node above.
 @export var character_name := ""
 ## Who the character is: headings and texts.
@@ -67,6 +74,10 @@ var situation: Dictionary[String, String] = {}
 var current_turn: DramatisTurn
 
 var _client: Client
+## The name that the client knows it by; empty: it doesn't.
+var _known_as := ""
+## The turn that was cancelled while it ran.
+var _cancelled := ""
 ## Events without a fate, with what they do to a turn that runs.
 var _events: Dictionary[String, String] = {}
 var _turns: Dictionary[String, DramatisTurn] = {}
@@ -74,20 +85,15 @@ var _tools: Dictionary[String, Callable] = {}
 var _tool_definitions: Dictionary[String, DramatisTagDefinition] = {}
 
 
-func _enter_tree() -> void:
-	if Engine.is_editor_hint():
-		return
-	_client = get_node_or_null(^"/root/DramatisClient") as Client
-	if _client == null:
-		push_error(
-			"There is no DramatisClient: enable the plugin “dramatis” in the project settings."
-		)
-		return
-	_client.add_agent(self)
-
-
-func _exit_tree() -> void:
-	leave()
+# Not _enter_tree() and _exit_tree(): a script of the game's that extends this one may have its own,
+# without a call of these.
+func _notification(what: int) -> void:
+	match what:
+		NOTIFICATION_ENTER_TREE:
+			if not Engine.is_editor_hint():
+				_join()
+		NOTIFICATION_EXIT_TREE:
+			leave()
 
 
 func _get_configuration_warnings() -> PackedStringArray:
@@ -104,8 +110,11 @@ func _get_configuration_warnings() -> PackedStringArray:
 	return warnings
 
 
-## The [member agent_id], or what stands for it.
+## The [member agent_id], or what stands for it. In the game it stays what it was when the character
+## came, whatever the node above is called later.
 func id() -> String:
+	if not _known_as.is_empty():
+		return _known_as
 	if not agent_id.is_empty():
 		return agent_id
 	return str(get_parent().name).to_snake_case() if get_parent() != null else ""
@@ -122,9 +131,13 @@ func interact(
 	var event_id := Client.new_id()
 	var event := _event("interaction_event", text, actor, data, options)
 	event["event_id"] = event_id
-	if _client == null or not _client.send(event):
+	if _client == null:
 		return ""
+	# Before it is sent: it may be refused at once.
 	_events[event_id] = event.get("interrupt", "now")
+	if not _client.send(event):
+		_events.erase(event_id)
+		return ""
 	return event_id
 
 
@@ -138,8 +151,9 @@ func notify_event(
 
 ## Stops the character: the turn that runs, and whatever it was going to react to.
 func cancel(reason := "") -> void:
-	if current_turn != null:
-		_cut_shown_turns()
+	_cut_shown_turns()
+	if _is_running():
+		_cancelled = current_turn.id
 	if _client == null:
 		return
 	_client.cancel_waiting(id())
@@ -243,7 +257,19 @@ func lose_connection() -> void:
 			}
 		)
 	for event_id: String in _events.keys():
-		drop_event(event_id, "disconnected")
+		# What began because of the loss waits for the next connection.
+		if not _client.is_waiting(event_id):
+			drop_event(event_id, "disconnected")
+
+
+## The game goes on in another play session, which knows nothing of these turns: the character
+## stops, and nothing of them is reported any more. The client calls this.
+func leave_session() -> void:
+	lose_connection()
+	_cut_shown_turns()
+	for turn: DramatisTurn in _turns.values():
+		turn.let_go()
+	_turns.clear()
 
 
 ## The character is gone: it stops, and what was seen of it is reported.
@@ -266,6 +292,18 @@ func leave() -> void:
 	_events.clear()
 	_client.remove_agent(self)
 	_client = null
+	_known_as = ""
+
+
+func _join() -> void:
+	_client = get_node_or_null(^"/root/DramatisClient") as Client
+	if _client == null:
+		push_error(
+			"There is no DramatisClient: enable the plugin “dramatis” in the project settings."
+		)
+		return
+	_known_as = id()
+	_client.add_agent(self)
 
 
 func _event(
@@ -342,6 +380,9 @@ func _end_turn(message: Dictionary) -> void:
 		_client.note_turn(id(), turn.id)
 	if turn.status == DramatisTurn.Status.FINISHED:
 		turn_finished.emit(turn)
+		if turn.id == _cancelled:
+			# The word to stop came too late for the server, not for who shows the turn.
+			turn.cut_short()
 	else:
 		turn.cut_short()
 		turn_interrupted.emit(turn, turn.reason)

@@ -128,7 +128,7 @@ func _process(_delta: float) -> void:
 
 func _notification(what: int) -> void:
 	if what == NOTIFICATION_EXIT_TREE:
-		_connection.close(1001, "the game ends")
+		_connection.close(1000, "the game ends")
 
 
 ## A name that nobody else has, for sessions, events and messages.
@@ -136,21 +136,21 @@ static func new_id() -> String:
 	return Crypto.new().generate_random_bytes(12).hex_encode()
 
 
-## Connects, or connects anew. Without an address, to [member url] with [member token].
+## Connects, or connects anew. Without an address, to [member url] with [member token]; another
+## address gets the token that is given with it or none, never that of the server before.
 func connect_to_server(to_url := "", with_token := "") -> void:
-	if not to_url.is_empty():
+	if not to_url.is_empty() and to_url != url:
 		url = to_url
-	if not with_token.is_empty():
 		token = with_token
-	_leave()
-	_set_state(State.CONNECTING)
+	elif not with_token.is_empty():
+		token = with_token
+	_leave(State.CONNECTING)
 	_connection.open(url, Time.get_ticks_msec())
 
 
 ## Disconnects, and stays away until [method connect_to_server].
 func disconnect_from_server() -> void:
-	_leave()
-	_set_state(State.OFFLINE)
+	_leave(State.OFFLINE)
 
 
 ## Begins a new game: nobody remembers anything. With the [param id] of a session that was, that one
@@ -164,7 +164,8 @@ func start_session(id := "") -> void:
 func save_point() -> Dictionary:
 	return {
 		"version": SAVE_POINT_VERSION,
-		"session_id": session_id,
+		# The copy of a saved game is made by the server: until it is, only the original can be saved.
+		"session_id": _arrival.get("fork_of", session_id),
 		"turns": _last_turns.duplicate(),
 	}
 
@@ -197,11 +198,13 @@ func send(message: Dictionary) -> bool:
 		"agent_turn_result", "tool_results":
 			if not message.has("message_id"):
 				message["message_id"] = new_id()
-			_unconfirmed.add(message, now)
-			return state != State.ONLINE or _send_now(message)
+			var is_online := state == State.ONLINE
+			_unconfirmed.add(_kept(message), now if is_online else Unconfirmed.NEVER_MS)
+			return not is_online or _send_now(message)
 		"interaction_event", "notification_event":
-			if state != State.ONLINE:
-				var pushed_out := _queue.add(message, now)
+			# A connection that has just broken counts as online until the next frame.
+			if state != State.ONLINE or not _connection.is_open():
+				var pushed_out := _queue.add(_kept(message), now)
 				if not pushed_out.is_empty():
 					_give_up([pushed_out])
 				return true
@@ -234,6 +237,11 @@ func cancel_waiting(agent_id: String) -> void:
 	_give_up(_queue.take_of(agent_id), "cancelled")
 
 
+## Whether an event waits for the server.
+func is_waiting(event_id: String) -> bool:
+	return _queue.has(event_id)
+
+
 ## Notes how far a character has come, for [method save_point].
 func note_turn(agent_id: String, turn_id: String) -> void:
 	_last_turns[agent_id] = turn_id
@@ -261,12 +269,12 @@ func answer_tool(message: Dictionary, tag: DramatisTag, run: Callable) -> void:
 	if session == session_id:
 		message["results"] = [result]
 		send(message)
-		tag.finish("done" if result["ok"] else "failed")
+	tag.finish("done" if result["ok"] else "failed")
 
 
 func _enter_session(id: String, arrival: Dictionary, turns: Dictionary[String, String]) -> void:
 	var was_connected := state != State.OFFLINE
-	_leave()
+	_leave(State.CONNECTING if was_connected else State.OFFLINE, true)
 	_give_up(_queue.take_all())
 	_unconfirmed.clear()
 	session_id = id
@@ -277,11 +285,32 @@ func _enter_session(id: String, arrival: Dictionary, turns: Dictionary[String, S
 		connect_to_server()
 
 
-## Leaves the server without a wish to come back.
-func _leave() -> void:
-	_connection.close()
-	if state == State.ONLINE:
+## Leaves the server, and perhaps the play session too.
+func _leave(next: State, leaves_session := false) -> void:
+	var before := state
+	# What characters begin when they hear of it is for the next connection.
+	state = next
+	if leaves_session:
+		for each in _everybody():
+			if is_instance_valid(each):
+				each.leave_session()
+	elif before == State.ONLINE:
 		_tell_agents_of_loss()
+	if state != next:
+		# Somebody who heard of it has decided otherwise.
+		return
+	if before == State.ONLINE:
+		# It still listens: it shall know what was seen of the turns that end here.
+		for report in _unconfirmed.take_due(Time.get_ticks_msec()):
+			_send_now(report)
+	_connection.close()
+	if next != before:
+		state_changed.emit(next)
+
+
+## A message as it is now: it is sent later, when the game may have changed what is in it.
+func _kept(message: Dictionary) -> Dictionary:
+	return Data.of(message)
 
 
 func _set_state(new_state: State) -> void:
@@ -348,12 +377,14 @@ func _welcome(message: Dictionary) -> void:
 	_connection.succeed()
 	# The first ping goes at once.
 	_pinged_ms = -PING_EVERY_MS
-	_set_state(State.ONLINE)
-	connected.emit(session_id)
+	# What waited goes before what the game does when it hears of the connection.
+	state = State.ONLINE
 	for unconfirmed in _unconfirmed.take_all(_heard_ms):
 		_send_now(unconfirmed)
 	for event in _queue.take_all():
 		_send_now(event)
+	state_changed.emit(State.ONLINE)
+	connected.emit(session_id)
 
 
 func _take_error(message: Dictionary) -> void:
@@ -371,7 +402,10 @@ func _take_error(message: Dictionary) -> void:
 func _take_refusal(refusal: Dictionary) -> void:
 	# The copy was made, and the connection broke before the answer came: it only has to be entered.
 	var was_copied := _is_arrival_retried and str(refusal.get("field")) == "session_id"
-	if not was_copied:
+	if str(refusal.get("field")) == "fork_of" and str(refusal["code"]) == "bad_message":
+		var lost := "the server doesn't know the saved game: the characters begin anew"
+		failed.emit(_complaint("unknown_save_point", lost))
+	elif not was_copied:
 		failed.emit(refusal)
 	if refusal.get("retryable", false):
 		_connection.lose("the server can't take up the saved game now")
@@ -418,8 +452,16 @@ func _lose(code: int, reason: String, again_in: float) -> void:
 
 
 func _tell_agents_of_loss() -> void:
-	for each: DramatisAgent in _agents.values():
-		each.lose_connection()
+	for each in _everybody():
+		if is_instance_valid(each):
+			each.lose_connection()
+
+
+## All characters, as a list that stays the same while they come and go.
+func _everybody() -> Array[DramatisAgent]:
+	var all: Array[DramatisAgent] = []
+	all.assign(_agents.values())
+	return all
 
 
 ## Events that will never be sent.

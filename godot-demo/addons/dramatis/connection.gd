@@ -18,6 +18,9 @@ const Data := preload("plain_data.gd")
 ## whoever has taken it over.
 const FINAL_CODES: Array[int] = [4001, 4009]
 
+## The engine doesn't tell a server that is away from one that is no dramatis server.
+const UNREACHABLE := "the server can't be reached: does it run, and does the address end in /ws?"
+
 ## What an attempt waits for the one before, in seconds: doubled each time, up to the longest.
 const FIRST_WAIT := 0.5
 const LONGEST_WAIT := 15.0
@@ -57,7 +60,8 @@ func open(url: String, now_ms: int) -> void:
 	_try(now_ms)
 
 
-## Closes the WebSocket and stays away. Does not emit [signal closed].
+## Closes the WebSocket and stays away. Does not emit [signal closed]. Of the protocol's codes a
+## browser takes 1000 alone.
 func close(code := 1000, reason := "") -> void:
 	if _peer != null:
 		_peer.close(code, reason)
@@ -79,11 +83,14 @@ func succeed() -> void:
 	_attempt = 0
 
 
+## Whether something can be sent: it may have broken since the last poll.
+func is_open() -> bool:
+	return state == State.OPEN and _peer.get_ready_state() == WebSocketPeer.STATE_OPEN
+
+
 ## Sends a message. [code]false[/code]: there is no WebSocket, or its buffer is full.
 func send(text: String) -> bool:
-	# It may have broken since the last poll.
-	var is_open := state == State.OPEN and _peer.get_ready_state() == WebSocketPeer.STATE_OPEN
-	return is_open and _peer.send_text(text) == OK
+	return is_open() and _peer.send_text(text) == OK
 
 
 ## Moves everything on. To be called each frame.
@@ -118,7 +125,9 @@ func _poll_peer(now_ms: int) -> void:
 	peer.poll()
 	if state == State.OPENING and peer.get_ready_state() == WebSocketPeer.STATE_OPEN:
 		state = State.OPEN
-		peer.set_no_delay(true)
+		if not OS.has_feature("web"):
+			# A browser does as it likes, and the engine complains.
+			peer.set_no_delay(true)
 		opened.emit()
 	# A listener may have closed it, or opened another.
 	while _peer == peer and peer.get_available_packet_count() > 0:
@@ -144,7 +153,7 @@ func _closed(now_ms: int) -> void:
 		code = -1
 		reason = _lost_because
 	elif reason.is_empty():
-		reason = "the server can't be reached" if state == State.OPENING else "the connection broke"
+		reason = UNREACHABLE if state == State.OPENING else "the connection broke"
 	_peer = null
 	if code in FINAL_CODES:
 		state = State.OFF

@@ -17,6 +17,12 @@ func add(message: Dictionary, now_ms: int) -> Dictionary:
 	return _take_oldest() if _waiting.size() > LIMIT else {}
 
 
+func has(event_id: String) -> bool:
+	return _waiting.any(
+		func(message: Dictionary) -> bool: return message.get("event_id") == event_id
+	)
+
+
 ## Takes out those that have waited for too long.
 func take_expired(now_ms: int) -> Array[Dictionary]:
 	var expired: Array[Dictionary] = []

@@ -10,10 +10,10 @@ func _enter_tree() -> void:
 	_add_setting(Client.URL_SETTING, Client.DEFAULT_URL, TYPE_STRING)
 	_add_setting(Client.TOKEN_SETTING, "", TYPE_STRING)
 	_add_setting(Client.CONNECT_SETTING, true, TYPE_BOOL)
-
-
-func _enable_plugin() -> void:
-	add_autoload_singleton(AUTOLOAD, "client.gd")
+	# Who enables the plugin by editing project.godot gets no other word of it.
+	if not ProjectSettings.has_setting("autoload/" + AUTOLOAD):
+		add_autoload_singleton(AUTOLOAD, "client.gd")
+		ProjectSettings.save()
 
 
 func _disable_plugin() -> void:

@@ -149,21 +149,31 @@ func _cost(text: String, shown: int) -> float:
 
 
 func _show(text: String, shown: int) -> void:
-	var is_new := text != _text
+	var before := _text
 	_text = text
 	if not is_instance_valid(label):
 		return
 	if label is RichTextLabel:
 		var rich: RichTextLabel = label
-		if is_new:
-			# Added and not set: what a model writes is never markup of ours.
-			rich.clear()
-			rich.add_text(text)
+		if text != before:
+			_put(rich, text, before)
 		rich.visible_characters = shown
 	elif label is Label:
 		var plain: Label = label
 		plain.text = text
 		plain.visible_characters = shown
+
+
+## Writes the text where the one before stands. Adds it, and does not set it: what a model writes is
+## never markup of ours. What only goes on is added to the rest, so that a long speech is not laid
+## out anew with each word.
+func _put(rich: RichTextLabel, text: String, before: String) -> void:
+	var stands := not before.is_empty() and rich.get_total_character_count() == before.length()
+	if stands and text.begins_with(before):
+		rich.add_text(text.substr(before.length()))
+	else:
+		rich.clear()
+		rich.add_text(text)
 
 
 func _find_agent() -> DramatisAgent:

@@ -6,6 +6,8 @@ const LIMIT := 256
 
 ## How long a message that was sent may stay unanswered.
 const PATIENCE_MS := 10_000
+## The time at which a message was sent that has not been sent.
+const NEVER_MS := -PATIENCE_MS
 
 var _messages: Dictionary[String, Dictionary] = {}
 var _sent_ms: Dictionary[String, int] = {}
@@ -35,7 +37,9 @@ func confirm(message_id: String) -> bool:
 func take_all(now_ms: int) -> Array[Dictionary]:
 	for id in _sent_ms:
 		_sent_ms[id] = now_ms
-	return _messages.values()
+	var all: Array[Dictionary] = []
+	all.assign(_messages.values())
+	return all
 
 
 ## Those that have been unanswered for too long, to be sent again now.

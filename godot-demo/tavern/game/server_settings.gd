@@ -33,8 +33,9 @@ static func save(url: String, token: String) -> void:
 
 static func connect_to(url: String, token: String) -> void:
 	# Set and not handed over: an empty token shall count, too.
+	DramatisClient.url = url
 	DramatisClient.token = token
-	DramatisClient.connect_to_server(url)
+	DramatisClient.connect_to_server()
 
 
 static func _from_command_line() -> String:

@@ -4,6 +4,8 @@ extends Control
 
 const WIDTH := 170.0
 const SECONDS := 4.0
+## A model may write more than there is room for.
+const MOST_LINES := 3
 const FAILED := Color("ff8d7a")
 
 var title := ""
@@ -48,5 +50,5 @@ func _draw_centered(text: String, below: float, font_size: int, ink: Color) -> v
 	var at := Vector2(x, below)
 	var middle := HORIZONTAL_ALIGNMENT_CENTER
 	var shade := Color(0.06, 0.03, 0.05, ink.a)
-	draw_multiline_string_outline(font, at, text, middle, WIDTH, font_size, -1, 6, shade)
-	draw_multiline_string(font, at, text, middle, WIDTH, font_size, -1, ink)
+	draw_multiline_string_outline(font, at, text, middle, WIDTH, font_size, MOST_LINES, 6, shade)
+	draw_multiline_string(font, at, text, middle, WIDTH, font_size, MOST_LINES, ink)

@@ -265,6 +265,25 @@ func test_of_two_with_one_id_the_newer_counts() -> void:
 	guard.free()
 
 
+func test_who_is_stopped_at_the_end_of_a_turn_stops_too() -> void:
+	var held := _hold_all()
+	await _asks("Hello.")
+	server.begin_turn("guard", "t1")
+	server.open_tag("guard", "t1", 0)
+	server.write("guard", "t1", 0, "Once upon a time")
+	server.close_tag("guard", "t1", 0)
+	await until(func() -> bool: return not held.is_empty() and held[0].closed, "the speech")
+	held[0].presented_chars = 4
+	guard.cancel()
+	# It had ended before the server heard of that.
+	server.finish_turn("guard", "t1")
+	equal(
+		(await received("agent_turn_result"))["tags"],
+		[{"tag_id": 0.0, "outcome": "partial", "presented_chars": 4.0}]
+	)
+	check(not guard.is_busy(), "it is quiet")
+
+
 func _listen(_tag: DramatisTag) -> void:
 	pass
 

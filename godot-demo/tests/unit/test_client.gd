@@ -15,6 +15,15 @@ func test_a_token_is_in_the_greeting() -> void:
 	equal((await received("hello", 2))["token"], "secret")
 
 
+func test_another_server_does_not_get_the_token() -> void:
+	DramatisClient.connect_to_server("", "secret")
+	await received("hello", 2)
+	DramatisClient.connect_to_server(server.url + "?another")
+	check(not (await received("hello", 3)).has("token"), "it was for the server before")
+	DramatisClient.connect_to_server(server.url, "word")
+	equal((await received("hello", 4))["token"], "word")
+
+
 func test_it_tells_how_it_stands() -> void:
 	var states := record(DramatisClient.state_changed)
 	var greeted := record(DramatisClient.connected)
@@ -158,49 +167,9 @@ func test_a_message_beyond_the_limit_is_refused_here() -> void:
 	equal(guard.interact("x".repeat(70_000)), "", "it has no id, because it was not sent")
 	equal(field_of(errors, "code"), "too_large")
 	check(not guard.is_busy(), "nothing waits for an answer")
-	equal(dropped, [], "what has no id can't be dropped")
+	equal(dropped[0][1], "refused")
 	await frames(5)
 	equal(server.of_type("interaction_event").size(), 0)
-
-
-func test_a_save_point_names_the_session_and_the_last_turns() -> void:
-	var guard := character("guard")
-	equal(DramatisClient.save_point()["turns"], {})
-	guard.interact("Hello.")
-	await received("interaction_event")
-	server.speak("guard", "t1", "Yes.")
-	await received("agent_turn_result")
-	var point := DramatisClient.save_point()
-	equal(point, {"version": 1, "session_id": DramatisClient.session_id, "turns": {"guard": "t1"}})
-	equal(JSON.parse_string(JSON.stringify(point)), point.merged({"version": 1.0}, true))
-
-
-func test_a_saved_game_is_taken_up_in_a_copy() -> void:
-	var point := {"version": 1, "session_id": "old", "turns": {"guard": "t1"}}
-	DramatisClient.resume(point)
-	var hello := await received("hello", 2)
-	equal(hello["fork_of"], "old")
-	equal(hello["resume_after"], {"guard": "t1"})
-	equal(hello["session_id"], DramatisClient.session_id)
-	check(DramatisClient.session_id != "old", "the saved session stays")
-	await until(is_online, "a connection")
-	equal(DramatisClient.save_point()["turns"], {"guard": "t1"})
-	# A reconnect goes on in the copy, and copies nothing again.
-	server.stop()
-	await until(is_waiting, "the loss")
-	server.listen()
-	var again := await received("hello", 3)
-	equal(again["session_id"], hello["session_id"])
-	check(not again.has("fork_of"), "it is a copy already")
-
-
-func test_what_is_no_save_point_is_refused() -> void:
-	var errors := record(DramatisClient.failed)
-	var session := DramatisClient.session_id
-	DramatisClient.resume({"version": 1})
-	equal(field_of(errors, "code"), "bad_save_point")
-	equal(DramatisClient.session_id, session)
-	check(is_online(), "the game goes on")
 
 
 func test_a_new_session_forgets_what_waited() -> void:

@@ -26,6 +26,14 @@ func test_numbers_without_a_word_in_json_become_nothing() -> void:
 	equal(Data.of([INF, -INF, NAN]), [null, null, null])
 
 
+func test_what_holds_itself_has_an_end() -> void:
+	var odd := {}
+	odd["all"] = [odd]
+	var text := JSON.stringify(Data.of(odd))
+	check(text.count("[") + text.count("{") < 64, "the server reads it")
+	odd.clear()
+
+
 func test_what_comes_out_is_json() -> void:
 	var odd := {"at": Vector3.ONE, "who": self, "list": PackedByteArray([1]), 1: INF}
 	var read: Dictionary = JSON.parse_string(JSON.stringify(Data.of(odd)))

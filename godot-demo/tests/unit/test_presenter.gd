@@ -50,6 +50,23 @@ func test_text_is_shown_while_it_streams() -> void:
 	check(guard.current_turn.tags[0].is_held(), "more may come")
 
 
+func test_what_comes_is_added_to_what_stands_there() -> void:
+	_begin("One [b")
+	await until(func() -> bool: return _shown() == "One [b", "the first piece")
+	server.write("guard", "t1", 0, "]two\nthree")
+	await until(func() -> bool: return _shown() == "One [b]two\nthree", "the second")
+	# Somebody else writes on it, or another label takes its place.
+	label.text = "mine"
+	server.write("guard", "t1", 0, " four")
+	await until(func() -> bool: return _shown() == "One [b]two\nthree four", "the third")
+	var other := RichTextLabel.new()
+	guard.add_child(other)
+	speech.label = other
+	server.write("guard", "t1", 0, " five")
+	var all := "One [b]two\nthree four five"
+	await until(func() -> bool: return other.get_parsed_text() == all, "the fourth")
+
+
 func test_it_takes_its_time() -> void:
 	speech.characters_per_second = 50.0
 	var began := Time.get_ticks_msec()

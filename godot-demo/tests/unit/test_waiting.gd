@@ -53,6 +53,14 @@ func test_what_isnt_stored_is_due_again() -> void:
 	equal(unconfirmed.take_due(20_000).map(_message_id), ["m1"])
 
 
+func test_what_was_never_sent_is_due() -> void:
+	var unconfirmed := Unconfirmed.new()
+	unconfirmed.add(_report("m1", "t1"), 500)
+	unconfirmed.add(_report("m2", "t2"), Unconfirmed.NEVER_MS)
+	equal(unconfirmed.take_due(500).map(_message_id), ["m2"])
+	equal(unconfirmed.take_due(500).size(), 0)
+
+
 func test_a_newer_report_of_a_turn_replaces_the_older() -> void:
 	var unconfirmed := Unconfirmed.new()
 	unconfirmed.add(_report("m1", "t1"), 0)

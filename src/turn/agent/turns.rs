@@ -48,6 +48,7 @@ impl Agent {
         let plan = self.stream_plan(&start, vocabulary, &generation);
         let mut stream = ActiveStreamController::new(plan, outbox);
         stream.count("stale_state", u64::from(start.stale));
+        stream.count("unknown_asset", generation.unknown_assets() as u64);
         self.log_turn_started(&turn, &model, &generation);
         self.running = Some(Box::new(Running {
             agent_id: self.agent_id.clone(),

@@ -1,0 +1,168 @@
+//! `dramatis prompt`: what a model would be told of a character that is spoken to, without asking one.
+
+use std::io::{self, ErrorKind, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::bail;
+use clap::Args;
+use dramatis_protocol::{Actor, AgentState, Id};
+
+use super::assets;
+use crate::assets::Assets;
+use crate::prompt::{self, Background, Built, GamePrompt, PromptLimits};
+use crate::record::{Observation, Occurrence, Role};
+use crate::turn::vocabulary::standard_vocabulary;
+
+/// Shows the messages that a model would be sent, and what they are made of.
+#[derive(Debug, Clone, Args)]
+pub struct PromptArgs {
+    /// What is said to the character
+    text: String,
+    /// The character, by its id
+    #[arg(long, value_name = "ID")]
+    character: Option<Id>,
+    /// The world, by its id
+    #[arg(long, value_name = "ID")]
+    world: Option<Id>,
+    /// A rule that is active, by its id; may be given several times
+    #[arg(long = "rule", value_name = "ID")]
+    rules: Vec<Id>,
+    /// Who speaks
+    #[arg(long, value_name = "NAME", default_value = "Player")]
+    from: String,
+    /// The folder of assets; the server's own if absent
+    #[arg(long, value_name = "DIR")]
+    assets: Option<PathBuf>,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// If the assets can't be read, an id is unknown, or the output can't be written.
+pub fn run(args: &PromptArgs, out: &mut impl Write) -> anyhow::Result<ExitCode> {
+    let library = assets::library(args.assets.as_deref())?;
+    let built = build(args, &library.current())?;
+    match show(&built, out) {
+        // Whoever reads may have seen enough.
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(ExitCode::SUCCESS),
+    }
+}
+
+fn build(args: &PromptArgs, assets: &Arc<Assets>) -> anyhow::Result<Built> {
+    let character = args.character.as_ref().and_then(|id| assets.character(id));
+    let state = AgentState {
+        name: character.map_or_else(|| "Somebody".to_owned(), |character| character.name.clone()),
+        character_id: args.character.clone(),
+        world_id: args.world.clone(),
+        rules: args.rules.clone(),
+        ..AgentState::default()
+    };
+    let background = Background::of(Arc::clone(assets), &state);
+    if let Some((field, id)) = background.unknown.first() {
+        bail!("there is no {}", missing(assets, field, id));
+    }
+    let event = Observation::Event(Occurrence {
+        text: Some(args.text.clone()),
+        actor: Some(Actor { id: None, name: Some(args.from.clone()) }),
+        ..Occurrence::default()
+    });
+    Ok(prompt::build(&GamePrompt {
+        agent: &state.name,
+        state: &state,
+        background: &background,
+        vocabulary: &standard_vocabulary(),
+        history: &[],
+        forgotten: 0,
+        input: &[event],
+        follow_up: false,
+        limits: &PromptLimits::default(),
+    }))
+}
+
+/// What is missing, and what there is instead.
+fn missing(assets: &Assets, field: &str, id: &str) -> String {
+    let (what, known): (_, Vec<&str>) = match field {
+        "world_id" => ("world", assets.worlds().map(|world| &*world.id).collect()),
+        "character_id" => ("character", assets.characters().map(|it| &*it.id).collect()),
+        _ => ("rule", assets.rules().map(|rule| &*rule.id).collect()),
+    };
+    match &*known {
+        [] => format!("{what} \"{id}\", and no other either: see --assets"),
+        known => format!("{what} \"{id}\": there are {}", known.join(", ")),
+    }
+}
+
+fn show(built: &Built, out: &mut impl Write) -> io::Result<()> {
+    for message in &built.messages {
+        let role = match message.role {
+            Role::System => "system",
+            Role::User => "user",
+            Role::Assistant => "assistant",
+            Role::Tool => "tool",
+        };
+        writeln!(out, "──── {role}\n{}\n", message.content)?;
+    }
+    let report = &built.report;
+    writeln!(
+        out,
+        "──── {} tokens of {} at the most (a token is taken for four characters): {} of the system \
+         message, {} of the present situation",
+        report.tokens, report.budget, report.system_tokens, report.context_tokens
+    )?;
+    if report.over_budget {
+        writeln!(out, "more than the budget, though all that may be left out was")?;
+    }
+    out.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn prompt(character: &str, world: &str, rules: &[&str]) -> anyhow::Result<String> {
+        let args = PromptArgs {
+            text: "Is there a room?".to_owned(),
+            character: Some(character.into()),
+            world: Some(world.into()),
+            rules: rules.iter().map(|rule| Id::from(*rule)).collect(),
+            from: "Wren".to_owned(),
+            assets: Some(Path::new(env!("CARGO_MANIFEST_DIR")).join("assets")),
+        };
+        let mut out = Vec::new();
+        run(&args, &mut out)?;
+        Ok(String::from_utf8(out)?)
+    }
+
+    #[test]
+    fn the_messages_stand_in_order_with_their_size() {
+        let text = prompt("oswin", "drowned_lantern", &["short_answers"]).unwrap();
+        let parts = [
+            "──── system",
+            "You are Oswin.",
+            "At most three sentences",
+            "low country of rivers",
+            "guard of the bridge",
+            "──── user",
+            "Is there a room?",
+            "tokens of 16000",
+        ];
+        let places: Vec<_> = parts.iter().map(|part| text.find(part).expect(part)).collect();
+        assert!(places.is_sorted(), "{text}");
+    }
+
+    #[test]
+    fn an_unknown_id_is_told_with_those_that_there_are() {
+        let refused = |character, world, rules: &[&str], expected: &str| {
+            let error = prompt(character, world, rules).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        };
+        refused("osvin", "drowned_lantern", &[], "no character \"osvin\": there are ");
+        refused("oswin", "lantern", &[], "drowned_lantern, tern_station");
+        refused("oswin", "drowned_lantern", &["../x"], "no rule \"../x\"");
+    }
+}
