@@ -26,7 +26,8 @@ pub mod limits {
     pub const MAX_KEYS: usize = 256;
     /// Longest key, in bytes of UTF-8.
     pub const MAX_KEY_BYTES: usize = 1_024;
-    /// Most keys of all files together that are regular expressions.
+    /// Most keys of all files together that are regular expressions. One that is large when
+    /// compiled, as `\w{8}` is, counts as 16.
     pub const MAX_REGEXES: usize = 2_000;
 }
 

@@ -3,8 +3,11 @@
 use dramatis_protocol::assets::limits::MAX_KEY_BYTES;
 use regex::{Regex, RegexBuilder};
 
-/// Largest compiled expression, in bytes; some 10 KiB are usual.
-const MAX_COMPILED_BYTES: usize = 256 * 1024;
+/// A compiled expression, in bytes, that counts as one. A list of words takes a few KiB, `\w+` some 40.
+const SMALL_BYTES: usize = 64 * 1024;
+
+/// As how many a larger one counts.
+const LARGE: usize = 16;
 
 /// Most memory of a search with one expression, in bytes; a larger one is slower, not wrong.
 const MAX_SEARCH_BYTES: usize = 256 * 1024;
@@ -31,11 +34,15 @@ impl Key {
         }
     }
 
-    /// A key of an entry.
+    /// A key of an entry, and as how many expressions it counts.
     ///
     /// # Errors
     /// Why it can't be used, to stand behind "the key".
-    pub(super) fn new(text: &str, is_regex: bool, case_sensitive: bool) -> Result<Self, String> {
+    pub(super) fn new(
+        text: &str,
+        is_regex: bool,
+        case_sensitive: bool,
+    ) -> Result<(Self, usize), String> {
         if text.trim().is_empty() {
             return Err("is empty, and would always count: write a word".to_owned());
         }
@@ -43,20 +50,28 @@ impl Key {
             return Err(format!("is longer than {MAX_KEY_BYTES} bytes: shorten it"));
         }
         if !is_regex {
-            return Ok(Self::Text(text.trim().to_owned()));
+            return Ok((Self::Text(text.trim().to_owned()), 0));
         }
-        let regex = RegexBuilder::new(text)
-            .case_insensitive(!case_sensitive)
-            .size_limit(MAX_COMPILED_BYTES)
-            .dfa_size_limit(MAX_SEARCH_BYTES)
-            .nest_limit(MAX_NESTING)
-            .build()
-            .map_err(|error| why(&error))?;
+        let within = |size| compile(text, case_sensitive, size);
+        let (regex, weight) = match within(SMALL_BYTES) {
+            Err(regex::Error::CompiledTooBig(_)) => (within(LARGE * SMALL_BYTES), LARGE),
+            small => (small, 1),
+        };
+        let regex = regex.map_err(|error| why(&error))?;
         if regex.is_match("") {
             return Err("fits an empty text, and would always count: ask for a word".to_owned());
         }
-        Ok(Self::Regex(regex))
+        Ok((Self::Regex(regex), weight))
     }
+}
+
+fn compile(text: &str, case_sensitive: bool, max_bytes: usize) -> Result<Regex, regex::Error> {
+    RegexBuilder::new(text)
+        .case_insensitive(!case_sensitive)
+        .size_limit(max_bytes)
+        .dfa_size_limit(MAX_SEARCH_BYTES)
+        .nest_limit(MAX_NESTING)
+        .build()
 }
 
 fn why(error: &regex::Error) -> String {
@@ -97,23 +112,30 @@ mod tests {
 
     #[test]
     fn what_people_write_is_taken() {
-        let check = |text: &str, case_sensitive: bool, fits: &str, not: &str| {
-            let Ok(Key::Regex(regex)) = Key::new(text, true, case_sensitive) else {
-                panic!("{text} was refused")
+        let check = |text: &str, case_sensitive: bool, weight: usize, fits: &str, not: &str| {
+            let (Key::Regex(regex), counts) = Key::new(text, true, case_sensitive).unwrap() else {
+                panic!("{text} is no expression")
             };
             assert!(regex.is_match(fits) && !regex.is_match(not), "{text}");
+            assert_eq!(counts, weight, "{text}");
         };
-        check(r"\b(oil|lamp\s+oil)\b", false, "Any OIL left?", "toil");
-        check("Rose", true, "Rose is here", "a rose");
-        check(r"\w+ing\b.{0,40}\bbell", false, "he is ringing the bell", "bell");
-        check("灯[油火]", false, "没有灯油了", "灯");
-        let Ok(Key::Text(text)) = Key::new("  the Blue Seal ", false, false) else { panic!() };
+        check(r"\b(oil|lamp\s+oil)\b", false, 1, "Any OIL left?", "toil");
+        check(r"\bfu(chs|echse)\b", false, 1, "Drei Füchse? Ein FUCHS!", "Fuchsie");
+        check("Rose", true, 1, "Rose is here", "a rose");
+        check(r"\w+ing\b", false, 1, "he is ringing", "bell");
+        check(r"\w{2,12}ing\b.{0,40}\bbell", false, 16, "he is ringing the bell", "bell");
+        check("灯[油火]", false, 1, "没有灯油了", "灯");
+        let (Key::Text(text), 0) = Key::new("  the Blue Seal ", false, false).unwrap() else {
+            panic!("it is no expression")
+        };
         assert_eq!(text, "the Blue Seal");
     }
 
     #[test]
     fn an_expression_that_would_explode_elsewhere_ends_at_once() {
-        let Ok(Key::Regex(regex)) = Key::new("(a+)+(a+)+$", true, false) else { panic!() };
+        let (Key::Regex(regex), _) = Key::new("(a+)+(a+)+$", true, false).unwrap() else {
+            panic!()
+        };
         let text = format!("{}b", "a".repeat(200_000));
         assert!(!regex.is_match(&text));
     }

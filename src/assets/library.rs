@@ -33,8 +33,7 @@ pub struct Library {
 pub struct OpenError {
     /// The folder.
     pub folder: PathBuf,
-    /// The reason.
-    #[source]
+    /// The reason; the sentence has it already.
     pub error: std::io::Error,
 }
 
@@ -123,6 +122,8 @@ struct Files {
     /// Which file an id belongs to: the first keeps it.
     owners: BTreeMap<(Kind, Id), String>,
     problems: Vec<Problem>,
+    /// Whether anything was ever put together.
+    is_read: bool,
 }
 
 /// A file.
@@ -143,7 +144,7 @@ impl Files {
     /// Takes over what has changed; the assets, if any have.
     fn update(&mut self, listing: folder::Listing) -> (Option<Assets>, Told) {
         let mut before = std::mem::take(&mut self.slots);
-        let mut changed = false;
+        let mut changed = !std::mem::replace(&mut self.is_read, true);
         for found in listing.files {
             let name = found.name.clone();
             let (slot, is_new) = refresh(before.remove(&name), found);
@@ -160,7 +161,7 @@ impl Files {
         }
         let mut problems = listing.problems;
         let assets = self.assemble(&mut problems);
-        ((changed || self.slots.is_empty()).then_some(assets), problems)
+        (changed.then_some(assets), problems)
     }
 
     /// Puts together what can be used.

@@ -16,6 +16,9 @@ use super::problem::{Fault, Place};
 use super::yaml::{self, Places, Step};
 use super::{Character, Entry, Rule, World};
 
+/// Most faults of one file that are told: nobody reads more, and a log must not be filled.
+const MAX_FAULTS: usize = 100;
+
 /// What a file describes; it follows from where it lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kind {
@@ -33,7 +36,7 @@ pub(super) struct Parsed {
     pub id_place: Option<Place>,
     /// Enabled entries of its lorebook.
     pub entries: usize,
-    /// Regular expressions among their keys.
+    /// Regular expressions among their keys; a large one counts as several.
     pub regexes: usize,
     /// What of it can't be used.
     pub faults: Vec<Fault>,
@@ -61,7 +64,7 @@ impl Asset {
 
 /// Reads a file. `Err`: why nothing of it can be used.
 pub(super) fn parse(kind: Kind, yaml: &str) -> Result<Parsed, Vec<Fault>> {
-    let mut check = Check { yaml, places: None, faults: Vec::new(), regexes: 0 };
+    let mut check = Check { yaml, places: None, faults: Vec::new(), found: 0, regexes: 0 };
     let (asset, entries) = match kind {
         Kind::World => world(&mut check)?,
         Kind::Character => character(&mut check)?,
@@ -147,6 +150,8 @@ struct Check<'a> {
     /// Made when the first fault is found: most files have none.
     places: Option<Places>,
     faults: Vec<Fault>,
+    /// How many faults there are, told or not.
+    found: usize,
     regexes: usize,
 }
 
@@ -156,8 +161,16 @@ impl Check<'_> {
     }
 
     fn fault(&mut self, way: &[Step<'_>], message: String) {
+        self.found = self.found.saturating_add(1);
+        if self.found > MAX_FAULTS {
+            return;
+        }
         let places = self.places.get_or_insert_with(|| Places::of(self.yaml));
         self.faults.push(Fault::new(places.find(way), message));
+        if self.found == MAX_FAULTS {
+            let message = "what else is wrong with this file is not told: correct this first";
+            self.faults.push(Fault::new(None, message));
+        }
     }
 
     /// Ends here if anything was wrong so far.
@@ -210,7 +223,7 @@ impl Check<'_> {
     }
 
     fn entry(&mut self, index: usize, told: LoreEntry, ids: &mut BTreeSet<Id>) -> Option<Entry> {
-        let before = self.faults.len();
+        let before = self.found;
         let way = [Step::Key("entries"), Step::Item(index)];
         if let Some(id) = &told.id {
             let way = [way[0], way[1], Step::Key("id")];
@@ -226,7 +239,7 @@ impl Check<'_> {
                            `constant: true`";
             self.fault(&way, message.to_owned());
         }
-        if self.faults.len() > before || !told.enabled {
+        if self.found > before || !told.enabled {
             return None;
         }
         Some(Entry {
@@ -258,6 +271,10 @@ impl Check<'_> {
         }
         let mut usable = Vec::new();
         for (index, text) in keys.iter().take(MAX_KEYS).enumerate() {
+            // Expressions that are refused take the longest to compile.
+            if self.found >= MAX_FAULTS {
+                break;
+            }
             match self.key(text, told) {
                 Ok(key) => usable.push(key),
                 Err(why) => {
@@ -271,14 +288,14 @@ impl Check<'_> {
     }
 
     fn key(&mut self, text: &str, told: &LoreEntry) -> Result<Key, String> {
-        if told.regex {
-            if self.regexes >= MAX_REGEXES {
-                return Err(format!(
-                    "is beyond the {MAX_REGEXES} regular expressions that a file may have: use words"
-                ));
-            }
-            self.regexes = self.regexes.saturating_add(1);
+        let (key, weight) = Key::new(text, told.regex, told.case_sensitive)?;
+        let regexes = self.regexes.saturating_add(weight);
+        if regexes > MAX_REGEXES {
+            return Err(format!(
+                "is beyond the {MAX_REGEXES} regular expressions that there may be: use words"
+            ));
         }
-        Key::new(text, told.regex, told.case_sensitive)
+        self.regexes = regexes;
+        Ok(key)
     }
 }

@@ -190,6 +190,17 @@ fn what_of_a_lorebook_cant_be_used_is_left_out_and_told() {
 }
 
 #[test]
+fn a_file_that_is_wrong_all_over_doesnt_fill_the_log() {
+    let entry = "- {keys: [(?=x)], regex: true, content: y}";
+    let world = format!("{WORLD}entries:\n{}", format!("{entry}\n").repeat(5_000));
+    let dir = folder(&[("worlds/w.yaml", &world)]);
+    let problems = problems(&open(dir.path()));
+    assert_eq!(problems.len(), 101);
+    assert!(problems[99].starts_with("worlds/w.yaml:103:11: the key"), "{}", problems[99]);
+    assert!(problems[100].contains("is not told: correct this first"), "{}", problems[100]);
+}
+
+#[test]
 fn an_id_belongs_to_one_file() {
     let dir = folder(&[("worlds/b.yaml", "# second\nid: w\nname: B\n"), ("worlds/c.yaml", WORLD)]);
     let library = open(dir.path());
@@ -384,12 +395,13 @@ fn files_that_would_fill_the_memory_are_refused() {
         "extensions: {a: &a {x: 1}, b: {<<: *a}}\n",
         "aliases (`*name`) and merges (`<<`) are not read",
     );
-    check(&format!("extensions: {}\n", "{a: ".repeat(5_000)), "");
-    check(&format!("extensions: {}1{}\n", "[".repeat(40), "]".repeat(40)), "");
+    check(&format!("extensions: {}\n", "{a: ".repeat(5_000)), "nested deeper than 32 levels");
+    let flow = format!("extensions: {{a: {}1{}}}\n", "[".repeat(40), "]".repeat(40));
+    check(&flow, "nested deeper than 32 levels");
     let deep: String = (0..40).map(|n| format!("{}a:\n", " ".repeat(n + 1))).collect();
     check(&format!("extensions:\n{deep}"), "nested deeper than 32 levels");
     check(&format!("lore: [{}]\n", "x,".repeat(300_000)), "more than 200000 values: divide it");
-    check(&format!("{}\n", "? ".repeat(5_000)), "");
+    check(&format!("{}\n", "? ".repeat(5_000)), "nested deeper than 32 levels");
 }
 
 #[test]
@@ -486,7 +498,33 @@ async fn a_change_on_the_disk_is_noticed() {
     fs::create_dir(dir.path().join("characters")).unwrap();
     write(dir.path(), &[("characters/maren.yaml", MAREN)]);
     until("a new folder", |assets| assets.character("maren").is_some()).await;
+    write(dir.path(), &[("characters/maren.yaml", &MAREN.replace("Maren", "Marna"))]);
+    let is_marna = |assets: &super::Assets| assets.character("maren").unwrap().name == "Marna";
+    until("a file in a new folder", is_marna).await;
     fs::remove_file(dir.path().join("worlds/w.yaml")).unwrap();
     until("a file that goes", |assets| assets.world("w").is_none()).await;
     drop(watcher);
+}
+
+#[tokio::test]
+async fn a_folder_that_is_made_anew_is_watched_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("assets");
+    fs::create_dir_all(root.join("worlds")).unwrap();
+    write(&root, &[("worlds/w.yaml", WORLD)]);
+    let library = Arc::new(open(&root));
+    let mut changes = library.changes();
+    let _watcher = Watcher::start(library.clone()).unwrap().expect("there is a folder");
+    fs::remove_dir_all(&root).unwrap();
+    let gone = async {
+        while !library.problems().iter().any(|it| it.message.contains("can't be looked into")) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(LONG, gone).await.expect("it is noticed that the folder is gone");
+    fs::create_dir_all(root.join("worlds")).unwrap();
+    write(&root, &[("worlds/w.yaml", "id: w\nname: New\n")]);
+    let is_new = |assets: &Arc<super::Assets>| assets.world("w").is_some_and(|w| w.name == "New");
+    let noticed = tokio::time::timeout(LONG, changes.wait_for(is_new)).await;
+    assert!(noticed.is_ok_and(|changed| changed.is_ok()));
 }

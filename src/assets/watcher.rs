@@ -117,13 +117,12 @@ fn watch(
         }
         // Before the files are read, so that nothing is missed in between; folders may be new.
         let _ = look_at(eyes, folder);
-        let before = library.problems();
-        let counts = library.current().counts();
-        let problems = library.reload();
-        tell(&before, &problems);
-        let now = library.current().counts();
-        if now != counts {
-            tracing::info!("the assets have changed: {now}");
+        tracing::debug!("the assets are looked through again");
+        let (before, assets) = (library.problems(), library.current());
+        tell(&before, &library.reload());
+        let now = library.current();
+        if !Arc::ptr_eq(&assets, &now) {
+            tracing::info!("the assets have changed: {}", now.counts());
         }
     }
 }

@@ -114,14 +114,16 @@ fn beyond(breach: &BudgetBreach) -> String {
              quote a text that begins with `*`"
                 .to_owned()
         }
-        BudgetBreach::Depth { .. } => {
-            format!("lists and maps are nested deeper than {MAX_DEPTH} levels: write it flatter")
-        }
+        BudgetBreach::Depth { .. } => too_deep(),
         BudgetBreach::Nodes { .. } | BudgetBreach::Events { .. } => {
             format!("the file holds more than {MAX_NODES} values: divide it")
         }
         _ => "the file holds more than a file of assets may: divide it".to_owned(),
     }
+}
+
+fn too_deep() -> String {
+    format!("lists and maps are nested deeper than {MAX_DEPTH} levels: write it flatter")
 }
 
 /// The library's own words, without the place that stands in front already.
@@ -130,6 +132,9 @@ fn said_by_parser(error: &Error) -> String {
     let at = error.location().map(|at| format!(" at line {}, column {}", at.line(), at.column()));
     if let Some(rest) = at.and_then(|at| message.strip_suffix(&at)) {
         message = rest.to_owned();
+    }
+    if message.contains("recursion limit") {
+        return too_deep();
     }
     if message.contains("mapping values are not allowed") {
         return "a text that holds a colon and a space needs quotes, or stands below `>-`; else \

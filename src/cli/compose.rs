@@ -131,6 +131,9 @@ fn open_assets(settings: &Settings) -> anyhow::Result<Library> {
     for problem in library.problems() {
         tracing::warn!("{problem}");
     }
+    let place = library.folder().map(|folder| folder.display().to_string());
+    let place = place.as_deref().unwrap_or("this program");
+    tracing::info!("{} from {place}", library.current().counts());
     Ok(library)
 }
 

@@ -45,7 +45,17 @@ const OWNED: &[(&str, &[&str])] = &[
 ];
 
 /// What computes and nothing else: no async, no channels, no clock.
-const PURE: &[&str] = &["tags", "config", "record", "prompt", "turn::state", "turn::ledger"];
+const PURE: &[&str] = &[
+    "tags",
+    "config",
+    "record",
+    "assets::keys",
+    "assets::parse",
+    "assets::yaml",
+    "prompt",
+    "turn::state",
+    "turn::ledger",
+];
 
 /// Crates of the tag parser: it works on bytes, not on the wire's types.
 const TAG_CRATES: &[&str] = &["std", "memchr", "quick_xml", "thiserror"];
