@@ -62,6 +62,8 @@ func _process(_delta: float) -> void:
 
 
 func _unhandled_input(event: InputEvent) -> void:
+	if settings.visible:
+		return
 	if event.is_action_pressed("talk"):
 		talk_box.begin_typing()
 		get_viewport().set_input_as_handled()
@@ -72,10 +74,7 @@ func _unhandled_input(event: InputEvent) -> void:
 	elif event.is_action_pressed("load_game"):
 		load_game()
 	elif event.is_action_pressed("open_settings"):
-		if settings.visible:
-			settings.hide()
-		else:
-			settings.open()
+		settings.open()
 	elif event is InputEventMouseButton:
 		var click: InputEventMouseButton = event
 		if click.pressed and click.button_index == MOUSE_BUTTON_LEFT:

@@ -22,6 +22,7 @@ var _cards: Dictionary[String, TurnCard] = {}
 @onready var _state: Label = %State
 @onready var _entries: VBoxContainer = %Entries
 @onready var _scroll: ScrollContainer = %Scroll
+@onready var _carried: HBoxContainer = %Carried
 @onready var _pockets: HFlowContainer = %Pockets
 @onready var _rain: Button = %Rain
 
@@ -36,9 +37,7 @@ func _ready() -> void:
 
 func _process(_delta: float) -> void:
 	var state: Array = STATES[DramatisClient.state]
-	_state.text = "%s" % state[0]
-	if DramatisClient.state == DramatisClient.State.ONLINE and DramatisClient.latency_ms >= 0:
-		_state.text += " · %d ms" % DramatisClient.latency_ms
+	_state.text = str(state[0])
 	_state.modulate = state[1]
 
 
@@ -62,6 +61,7 @@ func add_note(text: String, speaker := "", color := Color("c9b98f")) -> void:
 
 ## Shows what the player carries; a click offers it to whom the player talks to.
 func show_pockets(items: Array[String]) -> void:
+	_carried.visible = not items.is_empty()
 	for old in _pockets.get_children():
 		old.queue_free()
 	for item in items:
