@@ -10,6 +10,16 @@ const PAPER := Color("fff6e2")
 const INK := Color("2b2026")
 const CUT := Color("c4362f")
 const STAGE := Rect2(8, 8, 884, 560)
+## All that are on the screen are in it.
+const GROUP := &"bubbles"
+## What belongs to a bubble beside its paper: the name above it, and below it that it was cut off.
+const ABOVE := 12.0
+const BELOW := 11.0
+const BESIDE := 5.0
+## It is better to yield upwards or sideways: below there are faces.
+const DOWN_COSTS := 3.0
+
+static var _begun := 0
 
 ## The tip of its tail.
 var target := Vector2.ZERO
@@ -18,6 +28,8 @@ var speaker := ""
 ## Where it is: 0 above the head, -1 to the left of it, 1 to the right.
 var side := 0.0
 
+## Of two the one that began later yields.
+var _number := 0
 var _is_cut := false
 var _is_thinking := false
 var _dots := 0.0
@@ -27,12 +39,45 @@ var _dots := 0.0
 
 func _ready() -> void:
 	mouse_filter = MOUSE_FILTER_IGNORE
+	add_to_group(GROUP)
+
+
+## Where a bubble of that size can be that wants to be there: as near as it goes without hiding
+## those that are taken.
+static func free_place(wish: Rect2, taken: Array[Rect2]) -> Vector2:
+	var columns: Array[float] = [wish.position.x]
+	var rows: Array[float] = [wish.position.y]
+	for other in taken:
+		var around := other.grow_individual(BESIDE, ABOVE, BESIDE, BELOW)
+		columns.append_array([around.position.x - BESIDE - wish.size.x, around.end.x + BESIDE])
+		rows.append_array([around.position.y - BELOW - wish.size.y, around.end.y + ABOVE])
+	var best := wish.position
+	var least := INF
+	for x in columns:
+		for y in rows:
+			var place := Vector2(x, y).clamp(STAGE.position, STAGE.end - wish.size)
+			var way := place - wish.position
+			var cost := absf(way.x) + (way.y * DOWN_COSTS if way.y > 0.0 else -way.y)
+			if cost < least and not _hides(Rect2(place, wish.size), taken):
+				best = place
+				least = cost
+	return best
+
+
+static func _hides(paper: Rect2, taken: Array[Rect2]) -> bool:
+	# A hair less than the distance that is kept: a touch is none.
+	var whole := paper.grow_individual(BESIDE, ABOVE, BESIDE, BELOW).grow(-0.5)
+	for other in taken:
+		if whole.intersects(other.grow_individual(BESIDE, ABOVE, BESIDE, BELOW)):
+			return true
+	return false
 
 
 ## Something new is being said.
 func begin() -> void:
 	_is_cut = false
 	_is_thinking = false
+	_count()
 
 
 ## What is being said was cut off.
@@ -42,6 +87,8 @@ func mark_cut() -> void:
 
 ## Whether whoever it belongs to thinks about what to say.
 func think(thinks: bool) -> void:
+	if thinks and not visible:
+		_count()
 	_is_thinking = thinks
 
 
@@ -63,8 +110,22 @@ func _process(delta: float) -> void:
 	var place := Vector2(target.x - size.x / 2.0, target.y - size.y - 20.0)
 	if side != 0.0:
 		place = target + Vector2(side * (size.x / 2.0 + 50.0), 0) - size / 2.0
-	position = place.clamp(STAGE.position, STAGE.end - size)
+	place = place.clamp(STAGE.position, STAGE.end - size)
+	position = free_place(Rect2(place, size), _older())
 	queue_redraw()
+
+
+func _count() -> void:
+	_begun += 1
+	_number = _begun
+
+
+func _older() -> Array[Rect2]:
+	var taken: Array[Rect2] = []
+	for other: Bubble in get_tree().get_nodes_in_group(GROUP):
+		if other.visible and other._number < _number:
+			taken.append(Rect2(other.position, other.size))
+	return taken
 
 
 func _size_for(text: String) -> Vector2:
