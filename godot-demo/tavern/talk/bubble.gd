@@ -17,7 +17,7 @@ const ABOVE := 12.0
 const BELOW := 11.0
 const BESIDE := 5.0
 ## It is better to yield upwards or sideways: below there are faces.
-const DOWN_COSTS := 3.0
+const DOWN_COSTS := 8.0
 
 static var _begun := 0
 
@@ -28,6 +28,8 @@ var speaker := ""
 ## Where it is: 0 above the head, -1 to the left of it, 1 to the right.
 var side := 0.0
 
+## What it will take when everything is typed that has come.
+var _room := Rect2()
 ## Of two the one that began later yields.
 var _number := 0
 var _is_cut := false
@@ -103,16 +105,22 @@ func _process(delta: float) -> void:
 	if not visible:
 		return
 	label.visible = not text.is_empty()
-	size = _size_for(text)
+	size = _size_for(text, _typed_height())
 	label.position = PADDING
 	label.size = size - PADDING * 2.0
 	_follow_text()
-	var place := Vector2(target.x - size.x / 2.0, target.y - size.y - 20.0)
-	if side != 0.0:
-		place = target + Vector2(side * (size.x / 2.0 + 50.0), 0) - size / 2.0
-	place = place.clamp(STAGE.position, STAGE.end - size)
-	position = free_place(Rect2(place, size), _older())
+	_find_room(_size_for(text, label.get_content_height()))
+	position = _room.end - size
 	queue_redraw()
+
+
+## It has its place when it begins to grow, or it would jump from one to another.
+func _find_room(whole: Vector2) -> void:
+	var place := Vector2(target.x - whole.x / 2.0, target.y - whole.y - 20.0)
+	if side != 0.0:
+		place = target + Vector2(side * (whole.x / 2.0 + 50.0), 0) - whole / 2.0
+	place = place.clamp(STAGE.position, STAGE.end - whole)
+	_room = Rect2(free_place(Rect2(place, whole), _older()), whole)
 
 
 func _count() -> void:
@@ -124,11 +132,11 @@ func _older() -> Array[Rect2]:
 	var taken: Array[Rect2] = []
 	for other: Bubble in get_tree().get_nodes_in_group(GROUP):
 		if other.visible and other._number < _number:
-			taken.append(Rect2(other.position, other.size))
+			taken.append(other._room)
 	return taken
 
 
-func _size_for(text: String) -> Vector2:
+func _size_for(text: String, lines_height: float) -> Vector2:
 	if text.is_empty():
 		return Vector2(64, 38)
 	var font := label.get_theme_font("normal_font")
@@ -136,7 +144,7 @@ func _size_for(text: String) -> Vector2:
 	var inner := WIDTH - PADDING.x * 2.0
 	var natural := font.get_multiline_string_size(text, HORIZONTAL_ALIGNMENT_LEFT, inner, font_size)
 	var line := font.get_height(font_size)
-	var height := clampf(_typed_height(), line, line * MOST_LINES)
+	var height := clampf(lines_height, line, line * MOST_LINES)
 	return Vector2(clampf(natural.x + 4.0, 60.0, inner), height) + PADDING * 2.0
 
 
