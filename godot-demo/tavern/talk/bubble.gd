@@ -18,6 +18,7 @@ const BELOW := 11.0
 const BESIDE := 5.0
 ## It is better to yield upwards or sideways: below there are faces.
 const DOWN_COSTS := 8.0
+const LONGEST_TAIL := 64.0
 
 static var _begun := 0
 
@@ -197,6 +198,8 @@ func _draw_tail() -> void:
 		root = Vector2(3.5 if side > 0.0 else size.x - 3.5, size.y / 2.0)
 		along = Vector2(0, 9)
 		out = Vector2(-side, 0)
+	# One that yielded is too far away for a tail that reaches: it points there.
+	tip = root + (tip - root).limit_length(LONGEST_TAIL)
 	if (tip - root).dot(out) < 6.0:
 		return
 	draw_colored_polygon([root - along, root + along, tip], PAPER)
