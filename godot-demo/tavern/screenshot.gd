@@ -45,7 +45,7 @@ func _interrupt_the_story() -> void:
 
 func _walk_up_to(character: Character) -> void:
 	var place := _tavern.room.place_beside(character.position, _tavern.player.position)
-	_tavern.player.go(place)
+	_tavern.player.go(place, character.position)
 	await _tavern.player.arrived
 	await _seconds(0.3)
 

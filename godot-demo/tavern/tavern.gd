@@ -39,6 +39,8 @@ func _ready() -> void:
 	for character in people:
 		character.partner = player
 		side_panel.watch(character)
+		character.item_taken.connect(_on_item_taken.bind(character))
+		character.item_refused.connect(_on_item_refused.bind(character))
 	pockets.changed.connect(func() -> void: side_panel.show_pockets(pockets.items))
 	side_panel.show_pockets(pockets.items)
 	side_panel.add_note(INTRODUCTION)
@@ -62,6 +64,8 @@ func _process(_delta: float) -> void:
 
 
 func _unhandled_input(event: InputEvent) -> void:
+	if settings.visible:
+		return
 	if event.is_action_pressed("talk"):
 		talk_box.begin_typing()
 		get_viewport().set_input_as_handled()
@@ -72,10 +76,7 @@ func _unhandled_input(event: InputEvent) -> void:
 	elif event.is_action_pressed("load_game"):
 		load_game()
 	elif event.is_action_pressed("open_settings"):
-		if settings.visible:
-			settings.hide()
-		else:
-			settings.open()
+		settings.open()
 	elif event is InputEventMouseButton:
 		var click: InputEventMouseButton = event
 		if click.pressed and click.button_index == MOUSE_BUTTON_LEFT:
@@ -85,22 +86,24 @@ func _unhandled_input(event: InputEvent) -> void:
 ## The player says this to whoever is near. Whoever speaks is interrupted by it.
 func say(text: String) -> void:
 	if partner != null:
-		_speak(text, {"event_type": "player_spoke"})
+		_say_aloud(text)
+		partner.hear(text, player.as_actor(), {"event_type": "player_spoke"})
 
 
-## The player offers something to whoever is near.
+## The player offers something to whoever is near, and keeps it until it is taken.
 func offer(item: String) -> void:
 	if partner == null:
 		side_panel.add_note("There is nobody near to take it.")
 		return
-	pockets.remove(item)
+	if partner.is_offered(item):
+		return
 	var text := "For you, %s: %s." % [partner.name, Inventory.title(item)]
 	if item == "letter":
 		text = "I have only this letter. Blue wax, with a swallow in it."
 	elif item == "oil" and partner == oswin:
-		oswin.has_oil = true
 		text = "Here is oil, Oswin. Would you light the lantern with it?"
-	_speak(text, {"event_type": "player_gave_item"}, {"item": item})
+	_say_aloud(text)
+	partner.be_offered(item, text, player.as_actor())
 
 
 func let_it_rain() -> void:
@@ -126,10 +129,15 @@ func save_game() -> void:
 		"items": pockets.items,
 		"stock": maren.stock(),
 		"oil": oswin.has_oil,
-		"lantern": room.weather.lantern_burns,
-		"rain": room.weather.is_raining,
-		"barred": room.door.is_barred,
-		"place": [player.position.x, player.position.y],
+		"door": room.door.in_words(),
+		"weather":
+		{
+			"rain": room.weather.is_raining,
+			"lantern": room.weather.lantern_burns,
+			"boat": room.weather.boat(),
+		},
+		"bell": _bell.time_left,
+		"people": _stances(),
 	}
 	var problem := SavedGame.write(saved)
 	side_panel.add_note("Saved." if problem.is_empty() else "Not saved: %s" % problem)
@@ -152,29 +160,49 @@ func load_game() -> void:
 
 func _restore(saved: Dictionary) -> void:
 	var items: Array = saved["items"]
-	var place: Array = saved["place"]
 	pockets.replace(items)
 	var stock: Dictionary = saved["stock"]
 	maren.restock(stock)
 	oswin.has_oil = saved["oil"]
-	player.stop()
-	player.position = Vector2(str(place[0]).to_float(), str(place[1]).to_float())
-	var rains: bool = saved["rain"]
-	var lantern: bool = saved["lantern"]
-	room.weather.set_to(rains, lantern)
-	if saved["barred"]:
-		room.door.bar()
-	else:
-		room.door.shut()
-	side_panel.rain_has_come(room.weather.is_raining)
+	room.door.set_to(str(saved["door"]))
+	var weather: Dictionary = saved["weather"]
+	var rains: bool = weather["rain"]
+	var lantern: bool = weather["lantern"]
+	room.weather.set_to(rains, lantern, str(weather["boat"]).to_float())
+	side_panel.rain_has_come(rains)
+	_bell.stop()
+	var rings_in := str(saved["bell"]).to_float()
+	if rings_in > 0.0:
+		_bell.start(rings_in)
+	var stances: Dictionary = saved["people"]
+	for figure in _figures():
+		if stances.has(figure.name):
+			var stance: Array = stances[figure.name]
+			figure.stand(stance)
+	_listened_to.clear()
+	player.hush()
+	_describe()
 
 
-func _speak(text: String, options: Dictionary, data: Variant = null) -> void:
+## Where everybody stands, and where they look, by their names.
+func _stances() -> Dictionary:
+	var stances := {}
+	for figure in _figures():
+		stances[str(figure.name)] = figure.stance()
+	return stances
+
+
+func _figures() -> Array[Figure]:
+	var figures: Array[Figure] = [player]
+	figures.append_array(people)
+	return figures
+
+
+func _say_aloud(text: String) -> void:
 	_describe()
 	player.look_at_point(partner.position)
 	player.say(text)
 	side_panel.add_note(text, player.name, Player.COLOR)
-	partner.hear(text, player.as_actor(), options, data)
 
 
 ## Tells everybody how things stand, for when the server asks. As notes: the built-in actor reads
@@ -238,12 +266,23 @@ func _walk_up_to(character: Character) -> void:
 	if partner == character:
 		talk_box.begin_typing()
 		return
-	player.go(room.place_beside(character.position, player.position))
+	player.go(room.place_beside(character.position, player.position), character.position)
 	var reached: bool = await player.arrived
 	if reached:
 		_find_partner()
 		player.look_at_point(character.position)
 		talk_box.begin_typing()
+
+
+func _on_item_taken(item: String, character: Character) -> void:
+	pockets.remove(item)
+	_describe()
+	side_panel.add_note("%s takes %s." % [character.name, Inventory.title(item)])
+
+
+func _on_item_refused(item: String, character: Character) -> void:
+	var what := "%s shakes the head and gives back %s."
+	side_panel.add_note(what % [character.name, Inventory.title(item)])
 
 
 func _on_lantern_lit() -> void:

@@ -3,12 +3,14 @@ one node, and the script of the README's first section."""
 
 import re
 import subprocess
+import time
 import zipfile
 from pathlib import Path
 
 import pytest
 
 from godot import PROJECT, environment, run
+from house import BINARY
 
 PROJECT_FILE = """config_version=5
 
@@ -103,6 +105,15 @@ def ten_lines() -> str:
     return re.search(r"```gdscript\n# guard\.gd\n(.*?)```", section, re.DOTALL)[1]
 
 
+def sidecar(folder: Path) -> str:
+    """The script of “Ship a game”, with the server's program in that folder."""
+    piece = re.search(r"```gdscript\n# sidecar\.gd\n(.*?)```",
+                      (PROJECT / "README.md").read_text(), re.DOTALL)[1]
+    beside_the_game = "OS.get_executable_path().get_base_dir()"
+    assert beside_the_game in piece
+    return piece.replace(beside_the_game, f'"{folder}"')
+
+
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     folder = tmp_path / "empty"
@@ -144,7 +155,35 @@ def test_a_character_in_ten_lines_answers_in_an_empty_project(house, project, tm
     lines = output.splitlines()
     assert any(line.startswith("speech {") for line in lines), output
     words = [line for line in lines if line and not re.match(r"\w+ {|Godot Engine", line)]
-    assert len(" ".join(words)) > 10, output
+    assert len(words) == 1 and len(words[0]) > 10, f"the whole speech in one line:\n{output}"
+
+
+def test_the_readmes_sidecar_starts_the_server_and_ends_it(project, tmp_path):
+    server = tmp_path / "dramatis"
+    # Tells how it ended: the game doesn't wait for it.
+    server.write_text(f'#!/bin/sh\n"{BINARY}" "$@" --data "{tmp_path}/data" --logs "{tmp_path}/logs"\n'
+                      f'echo "$?" > "{tmp_path}/ended"\n')
+    server.chmod(0o755)
+    set_up(project, main="res://guard.tscn")
+    (project / "guard.tscn").write_text(SCENE)
+    (project / "guard.gd").write_text(ten_lines())
+    (project / "sidecar.gd").write_text(sidecar(tmp_path))
+    run(project, tmp_path, "--import")
+    with (project / "project.godot").open("a") as settings:
+        settings.write('\n[autoload]\n\nSidecar="*res://sidecar.gd"\n'
+                       "\n[dramatis]\n\nserver/connect_on_start=false\n")
+
+    output = run(project, tmp_path, "--max-fps", "60", "--quit-after", "240")
+    assert any(line.startswith("speech {") for line in output.splitlines()), output
+    deadline = time.monotonic() + 20
+    while not (tmp_path / "ended").exists():
+        assert time.monotonic() < deadline, "the server outlives the game"
+        time.sleep(0.05)
+    assert (tmp_path / "ended").read_text().strip() == "0"
+
+    (project / "sidecar.gd").write_text(sidecar(tmp_path / "nowhere"))
+    with pytest.raises(AssertionError, match="dramatis is missing, or it could not start"):
+        run(project, tmp_path, "--max-fps", "60", "--quit-after", "10")
 
 
 def test_a_plugin_enabled_by_editing_the_settings_registers_the_client(project, tmp_path):

@@ -3,7 +3,7 @@ class_name SavedGame
 
 const PATH := "user://tavern.json"
 ## What belongs into it.
-const KEYS: Array[String] = ["point", "items", "stock", "oil", "lantern", "rain", "barred", "place"]
+const KEYS: Array[String] = ["point", "items", "stock", "oil", "door", "weather", "bell", "people"]
 
 
 ## Writes it. Gives what went wrong; empty: nothing.

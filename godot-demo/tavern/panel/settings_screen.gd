@@ -14,6 +14,13 @@ func _ready() -> void:
 	_token.text_submitted.connect(func(_text: String) -> void: _connect())
 
 
+## Before the fields get the key: the one that is being edited would keep it.
+func _input(event: InputEvent) -> void:
+	if visible and event.is_action_pressed("open_settings"):
+		hide()
+		get_viewport().set_input_as_handled()
+
+
 func open() -> void:
 	_url.text = DramatisClient.url
 	_token.text = DramatisClient.token

@@ -18,10 +18,13 @@ const STATES: Dictionary[int, Array] = {
 }
 
 var _cards: Dictionary[String, TurnCard] = {}
+## The newest stays in sight, unless somebody has scrolled up to read.
+var _follows := true
 
 @onready var _state: Label = %State
 @onready var _entries: VBoxContainer = %Entries
-@onready var _scroll: ScrollContainer = %Scroll
+@onready var _bar: VScrollBar = (%Scroll as ScrollContainer).get_v_scroll_bar()
+@onready var _carried: HBoxContainer = %Carried
 @onready var _pockets: HFlowContainer = %Pockets
 @onready var _rain: Button = %Rain
 
@@ -31,14 +34,14 @@ func _ready() -> void:
 	(%Save as Button).pressed.connect(save_wanted.emit)
 	(%Load as Button).pressed.connect(load_wanted.emit)
 	(%Settings as Button).pressed.connect(settings_wanted.emit)
+	_bar.changed.connect(_on_length_changed)
+	_bar.value_changed.connect(_on_scrolled)
 	DramatisClient.message_sent.connect(_on_message_sent)
 
 
 func _process(_delta: float) -> void:
 	var state: Array = STATES[DramatisClient.state]
-	_state.text = "%s" % state[0]
-	if DramatisClient.state == DramatisClient.State.ONLINE and DramatisClient.latency_ms >= 0:
-		_state.text += " · %d ms" % DramatisClient.latency_ms
+	_state.text = str(state[0])
 	_state.modulate = state[1]
 
 
@@ -62,6 +65,7 @@ func add_note(text: String, speaker := "", color := Color("c9b98f")) -> void:
 
 ## Shows what the player carries; a click offers it to whom the player talks to.
 func show_pockets(items: Array[String]) -> void:
+	_carried.visible = not items.is_empty()
 	for old in _pockets.get_children():
 		old.queue_free()
 	for item in items:
@@ -88,23 +92,21 @@ func _add(entry: Control) -> void:
 		if oldest is TurnCard:
 			_cards.erase((oldest as TurnCard).turn_id())
 		oldest.queue_free()
-	_scroll_down()
 
 
-## The newest stays in sight, unless somebody has scrolled up to read.
-func _scroll_down() -> void:
-	var bar := _scroll.get_v_scroll_bar()
-	if bar.value + bar.page < bar.max_value - 60.0:
-		return
-	await get_tree().process_frame
-	await get_tree().process_frame
-	bar.value = bar.max_value
+## There is more or less to see than before.
+func _on_length_changed() -> void:
+	if _follows:
+		_bar.value = _bar.max_value
+
+
+func _on_scrolled(_to: float) -> void:
+	_follows = _bar.value + _bar.page >= _bar.max_value - 60.0
 
 
 func _on_turn_started(turn: DramatisTurn, character: Character) -> void:
 	var card: TurnCard = CARD.instantiate()
 	card.show_turn(turn, character.name, character.color)
-	card.resized.connect(_scroll_down)
 	_cards[turn.id] = card
 	_add(card)
 

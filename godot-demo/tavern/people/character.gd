@@ -4,6 +4,10 @@ extends Figure
 ## until what was said before it has been heard, and is reported when it is over. What only one of
 ## them can do is in the scripts that extend this.
 
+## This character takes what the player has offered, or gives it back.
+signal item_taken(item: String)
+signal item_refused(item: String)
+
 ## How long a feeling stays on a face.
 const FEELING_SECONDS := 14.0
 ## After so much rest, everybody goes back to where they belong.
@@ -16,6 +20,9 @@ const NEAR := 6.0
 ## Ready-made lines to say to this character.
 @export var lines: PackedStringArray = []
 
+## What this character has a use for.
+@export var wants: PackedStringArray = []
+
 ## Whom this character looks at when it speaks.
 var partner: Figure
 
@@ -25,6 +32,8 @@ var _acts: Array[DramatisTag] = []
 var _deed: DramatisTag
 ## How the deed goes on by itself.
 var _course: Tween
+## What the player holds out, by the event that tells of it.
+var _offers: Dictionary[String, String] = {}
 var _feeling_left := 0.0
 var _rested := 0.0
 
@@ -61,12 +70,45 @@ func _process(delta: float) -> void:
 	caption.foot = position
 
 
-## Something is said to this character.
+## Something is said to this character. Gives the event's id; empty: it can't be sent.
 func hear(
 	text: String, speaker: Dictionary, options: Dictionary = {}, data: Variant = null
-) -> void:
-	if not agent.interact(text, speaker, data, options).is_empty():
+) -> String:
+	var event_id := agent.interact(text, speaker, data, options)
+	if not event_id.is_empty():
 		bubble.think(not speech.is_busy())
+	return event_id
+
+
+## The player holds something out with these words. It changes hands when the character turns to it,
+## and not before: see [signal item_taken].
+func be_offered(item: String, text: String, giver: Dictionary) -> void:
+	var type := "player_gave_item"
+	if not takes(item):
+		type = "player_offered_item"
+		var what := (
+			"%s held out %s and got it back with a shake of the head"
+			% [giver["name"], Inventory.title(item)]
+		)
+		agent.notify_event(what, {}, null, {"event_type": "item_given_back"})
+	var event_id := hear(text, giver, {"event_type": type}, {"item": item})
+	if not event_id.is_empty():
+		_offers[event_id] = item
+
+
+## Whether something that was offered has neither been taken nor given back.
+func is_offered(item: String) -> bool:
+	return item in _offers.values()
+
+
+## Whether this character has a use for something. Override it for what depends.
+func takes(item: String) -> bool:
+	return item in wants
+
+
+## Something is this character's from now on. Override it for what follows from that.
+func receive(_item: String) -> void:
+	pass
 
 
 ## Whether this character says something, or thinks about what to say.
@@ -80,12 +122,9 @@ func fall_silent(why: String) -> void:
 	bubble.think(false)
 
 
-## Walks there. `false`: it was stopped on the way.
+## Walks there, or beside whoever stands there. `false`: it was stopped on the way.
 func walk_to(point: Vector2) -> bool:
-	if position.distance_to(point) < NEAR:
-		return true
-	walk(room.way(position, point))
-	return await arrived
+	return not _set_out(point) or await arrived
 
 
 ## Back to the beginning, as after loading.
@@ -93,6 +132,7 @@ func reset() -> void:
 	_break_off()
 	position = _home
 	feeling = Face.CALM
+	_offers.clear()
 	bubble.think(false)
 
 
@@ -109,7 +149,9 @@ func _begin_deed(deed: String, tag: DramatisTag) -> void:
 			gesture(deed)
 			if deed == "step_back" and partner != null:
 				var away := signf(position.x - partner.position.x)
-				walk([room.clamped(position + Vector2(away * 34.0, 0))])
+				var back := room.clamped(position + Vector2(away * 34.0, 0))
+				if room.is_free(back, self):
+					walk([back])
 			caption.tell(tag.text if not tag.text.is_empty() else deed.replace("_", " "))
 			_end_deed_after(GESTURE_SECONDS)
 
@@ -136,11 +178,20 @@ func _end_deed_after(seconds: float) -> void:
 
 ## Walks there, and then goes on with whether it was reached.
 func _walk_and(then: Callable, point: Vector2) -> void:
-	if position.distance_to(point) < NEAR:
+	if _set_out(point):
+		arrived.connect(then, CONNECT_ONE_SHOT)
+	else:
 		then.call(true)
-		return
-	walk(room.way(position, point))
-	arrived.connect(then, CONNECT_ONE_SHOT)
+
+
+## Begins to walk there, or to a free place beside it. `false`: it is there.
+func _set_out(point: Vector2) -> bool:
+	stop()
+	var place := room.free_place(point, self)
+	if position.distance_to(place) < NEAR:
+		return false
+	walk(room.way(position, place))
+	return true
 
 
 func _go_to(place: String) -> void:
@@ -198,8 +249,9 @@ func _rest(delta: float) -> void:
 	if _feeling_left < 0.0 and feeling != Face.CALM:
 		feeling = Face.CALM
 	_rested = 0.0 if agent.is_busy() or is_walking() else _rested + delta
-	if _rested > HOME_AFTER and position != _home:
-		walk(room.way(position, _home))
+	if _rested > HOME_AFTER:
+		_rested = 0.0
+		_set_out(_home)
 
 
 ## A timer of its own, and not one of the tree's: what waits for it goes with the character.
@@ -212,9 +264,25 @@ func _seconds(count: float) -> void:
 	timer.queue_free()
 
 
-func _on_turn_started(_turn: DramatisTurn) -> void:
+func _on_turn_started(turn: DramatisTurn) -> void:
 	if partner != null and not is_walking():
 		look_at_point(partner.position)
+	for event_id: Variant in turn.event_ids:
+		var item: String = _offers.get(str(event_id), "")
+		if _offers.erase(str(event_id)):
+			_answer_offer(item)
+
+
+func _answer_offer(item: String) -> void:
+	if takes(item):
+		gesture("hand_over")
+		caption.tell("takes %s" % Inventory.title(item))
+		receive(item)
+		item_taken.emit(item)
+	else:
+		gesture("shake_head")
+		caption.tell("shakes the head, gives it back")
+		item_refused.emit(item)
 
 
 func _on_tag_opened(tag: DramatisTag) -> void:
@@ -232,6 +300,8 @@ func _on_deed_cut(tag: DramatisTag) -> void:
 	tag.finish("cancelled", "was interrupted")
 	if tag == _deed:
 		_break_off()
+		# Whoever is stopped on the way may stand in somebody's place.
+		_set_out(position)
 
 
 func _on_speech_started(_tag: DramatisTag) -> void:
@@ -255,5 +325,6 @@ func _on_turn_interrupted(_turn: DramatisTurn, reason: String) -> void:
 		bubble.think(false)
 
 
-func _on_event_dropped(_event_id: String, _reason: String) -> void:
+func _on_event_dropped(event_id: String, _reason: String) -> void:
+	_offers.erase(event_id)
 	bubble.think(false)

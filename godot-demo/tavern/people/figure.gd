@@ -9,6 +9,8 @@ signal arrived(reached: bool)
 enum Hair { HOOD, BUN, GREY_BEARD, LOCKS }
 enum Thing { NONE, APRON, STAFF, LUTE, SATCHEL }
 
+## Everybody who takes up room is in it.
+const GROUP := &"figures"
 const SPEED := 170.0
 const SKIN_SHADE := 0.12
 const GESTURE_SECONDS := 1.5
@@ -67,12 +69,14 @@ var _path: PackedVector2Array = []
 var _pose := "rest"
 var _pose_left := 0.0
 var _nodding := false
+var _shaking := false
 var _hands: Array[Vector2] = [Vector2(-24, -56), Vector2(24, -56)]
 var _time := 0.0
 var _stride := 0.0
 
 
 func _ready() -> void:
+	add_to_group(GROUP)
 	_time = position.x
 
 
@@ -80,9 +84,10 @@ func _process(delta: float) -> void:
 	_time += delta
 	_walk_on(delta)
 	_pose_left -= delta
-	if _pose_left < 0.0 and _pose != "rest":
+	if _pose_left < 0.0:
 		_pose = "rest"
 		_nodding = false
+		_shaking = false
 	for hand in 2:
 		var target: Vector2 = POSES[_pose][hand]
 		if _pose == "wave" and hand == 1:
@@ -109,15 +114,33 @@ func is_walking() -> bool:
 	return not _path.is_empty()
 
 
+## Where it will stand: the end of its way, or where it is.
+func destination() -> Vector2:
+	return _path[-1] if is_walking() else position
+
+
+## Where it stands and which way it looks, as plain numbers for a save file.
+func stance() -> Array[float]:
+	return [position.x, position.y, facing]
+
+
+## Stands at once as [method stance] once told.
+func stand(at: Array) -> void:
+	stop()
+	position = Vector2(str(at[0]).to_float(), str(at[1]).to_float())
+	facing = str(at[2]).to_float()
+
+
 ## One step in that direction, as keys ask for it.
 func step(direction: Vector2, delta: float) -> void:
 	stop()
 	_move(direction.limit_length() * SPEED * delta)
 
 
-## What a body does for a moment: one of [constant GESTURES], or a nod.
+## What a body does for a moment: one of [constant GESTURES], a nod, or a shake of the head.
 func gesture(gesture_name: String, seconds := GESTURE_SECONDS) -> void:
 	_nodding = gesture_name in ["nod", "laugh", "smile"]
+	_shaking = gesture_name == "shake_head"
 	_pose = GESTURES.get(gesture_name, "rest")
 	_pose_left = seconds
 
@@ -255,6 +278,8 @@ func _draw_arm(side: int) -> void:
 func _draw_head(center: Vector2) -> void:
 	if _nodding:
 		center.y += absf(sin(_time * 7.0)) * 5.0
+	if _shaking:
+		center.x += sin(_time * 13.0) * 5.0
 	if hair == Hair.HOOD:
 		var hood := Shapes.curve(
 			[

@@ -36,6 +36,15 @@ func restock(counts: Dictionary) -> void:
 		_left[item] = int(str(counts.get(item, _left[item])))
 
 
+## What was hers goes back where it came from.
+func takes(item: String) -> bool:
+	return _left.has(item)
+
+
+func receive(item: String) -> void:
+	_left[item] += 1
+
+
 func _look_up_guest(arguments: Dictionary) -> Variant:
 	gesture("think", 2.0)
 	caption.tell("leafs through the book")

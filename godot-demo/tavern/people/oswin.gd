@@ -27,6 +27,15 @@ func reset() -> void:
 	has_oil = false
 
 
+## One jar is enough, and a lantern that burns needs none.
+func takes(item: String) -> bool:
+	return super(item) and not (item == "oil" and (has_oil or room.weather.lantern_burns))
+
+
+func receive(item: String) -> void:
+	has_oil = has_oil or item == "oil"
+
+
 func _begin_deed(deed: String, tag: DramatisTag) -> void:
 	match deed:
 		"light_lantern":

@@ -41,8 +41,14 @@ func as_actor() -> Dictionary:
 	return {"id": "player", "name": str(name)}
 
 
-func go(to: Vector2) -> void:
-	walk(room.way(position, room.clamped(to)))
+## Walks there, or to a free place near it; of two as good, to the one nearer to [param beside].
+func go(to: Vector2, beside := to) -> void:
+	walk(room.way(position, room.free_place(room.clamped(to), self, beside)))
+
+
+## What was said last is shown no longer.
+func hush() -> void:
+	_said_left = 0.0
 
 
 func say(text: String) -> void:

@@ -8,6 +8,7 @@ var is_open := false
 var is_barred := false
 
 var _swing := 0.0
+var _turning: Tween
 
 @onready var _outside: ColorRect = $Outside
 
@@ -29,6 +30,15 @@ func bar() -> void:
 	_turn(0.0)
 
 
+## How it is at once, after loading: one of the words of [method in_words].
+func set_to(state: String) -> void:
+	is_open = state == "open"
+	is_barred = state == "barred"
+	if _turning != null:
+		_turning.kill()
+	_set_swing(1.0 if is_open else 0.0)
+
+
 ## How it stands, for whoever looks.
 func in_words() -> String:
 	if is_open:
@@ -37,8 +47,10 @@ func in_words() -> String:
 
 
 func _turn(to: float) -> void:
-	var tween := create_tween()
-	tween.tween_method(_set_swing, _swing, to, 0.5).set_trans(Tween.TRANS_SINE)
+	if _turning != null:
+		_turning.kill()
+	_turning = create_tween()
+	_turning.tween_method(_set_swing, _swing, to, 0.5).set_trans(Tween.TRANS_SINE)
 
 
 func _set_swing(to: float) -> void:

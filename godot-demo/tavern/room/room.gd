@@ -12,6 +12,12 @@ const PLACES: Dictionary[String, Vector2] = {
 const FLOOR := Rect2(40, 444, 830, 128)
 ## What the bar takes of the floor, with those who serve behind it.
 const BAR := Rect2(676, 0, 300, 512)
+## What a body takes of the floor, in width and depth: so far apart nobody hides anybody.
+const BODY := Vector2(72, 56)
+## From one place to the next, in a ring around one that is taken.
+const BESIDE := Vector2(80, 62)
+const RINGS := 4
+const DIRECTIONS := 16
 ## The way around the bar: its open end, and the corner in front of it.
 const BAR_GAP := Vector2(664, 446)
 const BAR_CORNER := Vector2(668, 518)
@@ -29,6 +35,38 @@ func clamped(point: Vector2) -> Vector2:
 		else:
 			inside.x = BAR.position.x
 	return inside
+
+
+## The place nearest to the wish where [param who] stands in nobody's way; of two as good, the one
+## nearer to [param beside].
+func free_place(wish: Vector2, who: Figure, beside := wish) -> Vector2:
+	# Behind the bar there is room for those who serve.
+	if is_free(wish, who) or BAR.has_point(wish):
+		return wish
+	var best := wish
+	var least := INF
+	for ring in range(1, RINGS + 1):
+		for direction in DIRECTIONS:
+			var around := Vector2.from_angle(TAU * direction / DIRECTIONS) * BESIDE * ring
+			var place := clamped(wish + around)
+			var cost := _distance_on_floor(wish, place) + 0.3 * _distance_on_floor(beside, place)
+			if cost < least and is_free(place, who):
+				best = place
+				least = cost
+	return best
+
+
+## Whether nobody else stands there, or is about to.
+func is_free(place: Vector2, who: Figure) -> bool:
+	for figure: Figure in get_tree().get_nodes_in_group(Figure.GROUP):
+		if figure != who and ((figure.destination() - place) / BODY).length() < 1.0:
+			return false
+	return true
+
+
+## Depth counts double: better beside somebody than in front.
+func _distance_on_floor(from: Vector2, to: Vector2) -> float:
+	return ((to - from) * Vector2(1, 2)).length()
 
 
 ## The points by which one gets there.

@@ -25,11 +25,12 @@ var _chance := RandomNumberGenerator.new()
 
 func _ready() -> void:
 	_chance.seed = 7
-	set_to(false, false)
+	set_to(false, false, 0.0)
 
 
-## How it is at once, without the way there: at the beginning, and after loading.
-func set_to(rains: bool, lantern: bool) -> void:
+## How it is at once, without the way there: at the beginning, and after loading. A boat that is on
+## its way goes on.
+func set_to(rains: bool, lantern: bool, crossed: float) -> void:
 	is_raining = rains
 	lantern_burns = lantern
 	doorway_rain.emitting = rains
@@ -38,7 +39,15 @@ func set_to(rains: bool, lantern: bool) -> void:
 	night.set_shader_parameter("flash", 0.0)
 	night.set_shader_parameter("rain", 1.0 if rains else 0.0)
 	night.set_shader_parameter("lantern", 1.0 if lantern else 0.0)
-	night.set_shader_parameter("boat", 1.0 if lantern else 0.0)
+	night.set_shader_parameter("boat", crossed)
+	if lantern and crossed < 1.0:
+		_sail()
+
+
+## How far the boat has come, from 0 to 1.
+func boat() -> float:
+	var way: float = night.get_shader_parameter("boat")
+	return way
 
 
 func let_it_rain() -> void:
@@ -50,8 +59,7 @@ func let_it_rain() -> void:
 func light_lantern() -> void:
 	lantern_burns = true
 	_turn("lantern", 1.0, 1.2)
-	var crossing := _turn("boat", 1.0, BOAT_SECONDS)
-	crossing.finished.connect(boat_landed.emit)
+	_sail()
 
 
 func _process(delta: float) -> void:
@@ -62,6 +70,11 @@ func _process(delta: float) -> void:
 		_lightning_in = _chance.randf_range(LIGHTNING_PAUSE.x, LIGHTNING_PAUSE.y)
 		night.set_shader_parameter("flash", 1.0)
 		_turn("flash", 0.0, 0.7)
+
+
+func _sail() -> void:
+	var crossing := _turn("boat", 1.0, BOAT_SECONDS * (1.0 - boat()))
+	crossing.finished.connect(boat_landed.emit)
 
 
 func _turn(what: String, to: float, seconds: float) -> Tween:

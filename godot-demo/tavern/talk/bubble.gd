@@ -10,6 +10,17 @@ const PAPER := Color("fff6e2")
 const INK := Color("2b2026")
 const CUT := Color("c4362f")
 const STAGE := Rect2(8, 8, 884, 560)
+## All that are on the screen are in it.
+const GROUP := &"bubbles"
+## What belongs to a bubble beside its paper: the name above it, and below it that it was cut off.
+const ABOVE := 12.0
+const BELOW := 11.0
+const BESIDE := 5.0
+## It is better to yield upwards or sideways: below there are faces.
+const DOWN_COSTS := 8.0
+const LONGEST_TAIL := 64.0
+
+static var _begun := 0
 
 ## The tip of its tail.
 var target := Vector2.ZERO
@@ -18,6 +29,10 @@ var speaker := ""
 ## Where it is: 0 above the head, -1 to the left of it, 1 to the right.
 var side := 0.0
 
+## What it will take when everything is typed that has come.
+var _room := Rect2()
+## Of two the one that began later yields.
+var _number := 0
 var _is_cut := false
 var _is_thinking := false
 var _dots := 0.0
@@ -27,12 +42,45 @@ var _dots := 0.0
 
 func _ready() -> void:
 	mouse_filter = MOUSE_FILTER_IGNORE
+	add_to_group(GROUP)
+
+
+## Where a bubble of that size can be that wants to be there: as near as it goes without hiding
+## those that are taken.
+static func free_place(wish: Rect2, taken: Array[Rect2]) -> Vector2:
+	var columns: Array[float] = [wish.position.x]
+	var rows: Array[float] = [wish.position.y]
+	for other in taken:
+		var around := other.grow_individual(BESIDE, ABOVE, BESIDE, BELOW)
+		columns.append_array([around.position.x - BESIDE - wish.size.x, around.end.x + BESIDE])
+		rows.append_array([around.position.y - BELOW - wish.size.y, around.end.y + ABOVE])
+	var best := wish.position
+	var least := INF
+	for x in columns:
+		for y in rows:
+			var place := Vector2(x, y).clamp(STAGE.position, STAGE.end - wish.size)
+			var way := place - wish.position
+			var cost := absf(way.x) + (way.y * DOWN_COSTS if way.y > 0.0 else -way.y)
+			if cost < least and not _hides(Rect2(place, wish.size), taken):
+				best = place
+				least = cost
+	return best
+
+
+static func _hides(paper: Rect2, taken: Array[Rect2]) -> bool:
+	# A hair less than the distance that is kept: a touch is none.
+	var whole := paper.grow_individual(BESIDE, ABOVE, BESIDE, BELOW).grow(-0.5)
+	for other in taken:
+		if whole.intersects(other.grow_individual(BESIDE, ABOVE, BESIDE, BELOW)):
+			return true
+	return false
 
 
 ## Something new is being said.
 func begin() -> void:
 	_is_cut = false
 	_is_thinking = false
+	_count()
 
 
 ## What is being said was cut off.
@@ -42,6 +90,8 @@ func mark_cut() -> void:
 
 ## Whether whoever it belongs to thinks about what to say.
 func think(thinks: bool) -> void:
+	if thinks and not visible:
+		_count()
 	_is_thinking = thinks
 
 
@@ -56,18 +106,38 @@ func _process(delta: float) -> void:
 	if not visible:
 		return
 	label.visible = not text.is_empty()
-	size = _size_for(text)
+	size = _size_for(text, _typed_height())
 	label.position = PADDING
 	label.size = size - PADDING * 2.0
 	_follow_text()
-	var place := Vector2(target.x - size.x / 2.0, target.y - size.y - 20.0)
-	if side != 0.0:
-		place = target + Vector2(side * (size.x / 2.0 + 50.0), 0) - size / 2.0
-	position = place.clamp(STAGE.position, STAGE.end - size)
+	_find_room(_size_for(text, label.get_content_height()))
+	position = _room.end - size
 	queue_redraw()
 
 
-func _size_for(text: String) -> Vector2:
+## It has its place when it begins to grow, or it would jump from one to another.
+func _find_room(whole: Vector2) -> void:
+	var place := Vector2(target.x - whole.x / 2.0, target.y - whole.y - 20.0)
+	if side != 0.0:
+		place = target + Vector2(side * (whole.x / 2.0 + 50.0), 0) - whole / 2.0
+	place = place.clamp(STAGE.position, STAGE.end - whole)
+	_room = Rect2(free_place(Rect2(place, whole), _older()), whole)
+
+
+func _count() -> void:
+	_begun += 1
+	_number = _begun
+
+
+func _older() -> Array[Rect2]:
+	var taken: Array[Rect2] = []
+	for other: Bubble in get_tree().get_nodes_in_group(GROUP):
+		if other.visible and other._number < _number:
+			taken.append(other._room)
+	return taken
+
+
+func _size_for(text: String, lines_height: float) -> Vector2:
 	if text.is_empty():
 		return Vector2(64, 38)
 	var font := label.get_theme_font("normal_font")
@@ -75,7 +145,7 @@ func _size_for(text: String) -> Vector2:
 	var inner := WIDTH - PADDING.x * 2.0
 	var natural := font.get_multiline_string_size(text, HORIZONTAL_ALIGNMENT_LEFT, inner, font_size)
 	var line := font.get_height(font_size)
-	var height := clampf(_typed_height(), line, line * MOST_LINES)
+	var height := clampf(lines_height, line, line * MOST_LINES)
 	return Vector2(clampf(natural.x + 4.0, 60.0, inner), height) + PADDING * 2.0
 
 
@@ -128,6 +198,8 @@ func _draw_tail() -> void:
 		root = Vector2(3.5 if side > 0.0 else size.x - 3.5, size.y / 2.0)
 		along = Vector2(0, 9)
 		out = Vector2(-side, 0)
+	# One that yielded is too far away for a tail that reaches: it points there.
+	tip = root + (tip - root).limit_length(LONGEST_TAIL)
 	if (tip - root).dot(out) < 6.0:
 		return
 	draw_colored_polygon([root - along, root + along, tip], PAPER)
