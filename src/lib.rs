@@ -14,6 +14,8 @@ pub mod actor;
 
 pub mod store;
 
+pub mod retrieval;
+
 pub mod prompt;
 
 pub mod generation;

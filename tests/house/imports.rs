@@ -11,7 +11,8 @@ use crate::{files, none, read, root};
 const STRANGERS: &[(&str, &[&str])] = &[
     ("llm", &["prompt", "turn", "config"]),
     ("actor", &["prompt", "turn"]),
-    ("store", &["prompt", "turn", "llm"]),
+    ("store", &["retrieval", "prompt", "turn", "llm"]),
+    ("retrieval", &["prompt", "config", "turn"]),
     ("prompt", &["store", "config", "turn"]),
     ("generation", &["store", "turn"]),
     ("turn_log", &["turn", "llm", "store"]),
@@ -39,10 +40,21 @@ const OWNED: &[(&str, &[&str])] = &[
     ("serde_ignored", &["simulation"]),
     ("serde_saphyr", &["config", "actor::yaml", "actor::script", "simulation"]),
     ("memchr", &["tags", "llm"]),
+    ("unicode_normalization", &["retrieval"]),
 ];
 
 /// What computes and nothing else: no async, no channels, no clock.
-const PURE: &[&str] = &["tags", "config", "record", "prompt", "turn::state", "turn::ledger"];
+const PURE: &[&str] = &[
+    "tags",
+    "config",
+    "record",
+    "prompt",
+    "turn::state",
+    "turn::ledger",
+    "retrieval::chunk",
+    "retrieval::terms",
+    "retrieval::lorebook",
+];
 
 /// Crates of the tag parser: it works on bytes, not on the wire's types.
 const TAG_CRATES: &[&str] = &["std", "memchr", "quick_xml", "thiserror"];
