@@ -14,7 +14,7 @@ use super::common::is_common;
 use super::stem::stem;
 
 /// How many terms of a question are looked for.
-pub const MAX_QUERY_TERMS: usize = 48;
+pub const MAX_QUERY_TERMS: usize = 32;
 
 /// As much of a question is read, in characters: its last ones.
 const MAX_QUERY_CHARS: usize = 4_000;

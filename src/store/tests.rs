@@ -824,7 +824,10 @@ async fn what_fits_better_is_found_first_and_only_in_its_scope() {
         assert_eq!((found[0].turn_id.as_deref(), &found[0].scope), (Some("t1"), &of("s", "guard")));
 
         let lore = Scope::Lore("world:x".to_owned());
-        assert_eq!(bodies(&find(&store, &[lore.clone()], &["mill"]).await), ["a mill of lore"]);
+        assert_eq!(
+            bodies(&find(&store, std::slice::from_ref(&lore), &["mill"]).await),
+            ["a mill of lore"]
+        );
         let both = find(&store, &[lore, of("s", "baker")], &["mill"]).await;
         assert_eq!(both.len(), 2);
         for (scopes, terms) in [
@@ -954,7 +957,7 @@ async fn vectors_count_for_the_model_that_made_them() {
 
     let north_east = |model: &str, vector: Vec<f32>| Search {
         vector: Some((model.to_owned(), vector)),
-        ..look_for(&[scope.clone()], &[])
+        ..look_for(std::slice::from_ref(&scope), &[])
     };
     let found = store.search(north_east("compass", vec![0.6, 0.8])).await.unwrap();
     assert_eq!((bodies(&found.by_vector), found.by_text), (vec!["north", "east"], Vec::new()));

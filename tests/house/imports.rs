@@ -27,7 +27,7 @@ const ALONE: &[&str] = &["tags", "config", "record", "simulation"];
 /// Crates that one part of the house keeps to itself.
 const OWNED: &[(&str, &[&str])] = &[
     ("rusqlite", &["store"]),
-    ("reqwest", &["llm"]),
+    ("reqwest", &["llm", "retrieval::embed"]),
     ("async_openai", &["llm"]),
     ("rustls", &["llm"]),
     ("axum", &["server", "actor::openai_server"]),
@@ -41,6 +41,7 @@ const OWNED: &[(&str, &[&str])] = &[
     ("serde_saphyr", &["config", "actor::yaml", "actor::script", "simulation"]),
     ("memchr", &["tags", "llm"]),
     ("unicode_normalization", &["retrieval"]),
+    ("model2vec_rs", &["retrieval::embed"]),
 ];
 
 /// What computes and nothing else: no async, no channels, no clock.
@@ -54,6 +55,7 @@ const PURE: &[&str] = &[
     "retrieval::chunk",
     "retrieval::terms",
     "retrieval::lorebook",
+    "retrieval::rank",
 ];
 
 /// Crates of the tag parser: it works on bytes, not on the wire's types.
