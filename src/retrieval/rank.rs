@@ -12,8 +12,8 @@ const EASE: f64 = 60.0;
 /// What is relevant at all.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Floors {
-    /// Share of the question's words that a text must have, 0 to 1. A word of its own is always
-    /// asked for, or a third of a question that has less than three.
+    /// Share of the question's words that a text must have, 0 to 1. At least it is one word, or a
+    /// quarter of a question that has less than four.
     pub text: f64,
     /// Cosine between the vectors of question and text, -1 to 1. Depends on the model.
     pub vector: f64,
@@ -41,7 +41,7 @@ pub struct Candidate {
 #[must_use]
 pub fn fuse(hits: Hits, terms: &[String], floors: Floors) -> Vec<Candidate> {
     let asked: f64 = terms.iter().map(|term| weight(term)).sum();
-    let needed = (asked / 3.0).min(1.0).max(asked * floors.text);
+    let needed = (asked / 4.0).min(1.0).max(asked * floors.text);
     let mut all: Vec<Candidate> = Vec::new();
     let mut place = 0;
     for found in hits.by_text {
