@@ -16,6 +16,8 @@ pub mod assets;
 
 pub mod store;
 
+pub mod retrieval;
+
 pub mod prompt;
 
 pub mod generation;

@@ -18,4 +18,4 @@ pub use limits::{Limits, Pulse, limited};
 pub use openai::OpenAi;
 pub use request::{Cue, CueSection, DeltaStream, ErrorKind, LlmError, Provider, Request};
 pub use router::{Llm, LlmSettings, SCRIPTED_PREFIX};
-pub use settings::{KEY_SETTING, ProviderSettings, SettingsError};
+pub use settings::{KEY_SETTING, ProviderSettings, SettingsError, causes};

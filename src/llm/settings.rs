@@ -1,13 +1,19 @@
 //! Where an OpenAI-compatible endpoint is and with which key it is asked. Built by the
 //! configuration; everything that could fail later, in the middle of a turn, is checked here.
 
+use std::error::Error;
 use std::fmt;
+use std::time::Duration;
 
 use reqwest::Url;
 use reqwest::header::HeaderValue;
 
 /// The setting that holds the default endpoint's key, for messages.
 pub const KEY_SETTING: &str = "OPENAI_API_KEY";
+
+/// How long a connection that nobody uses is kept for the next turn. It is looked for as often, so
+/// one may stay for twice the time. What a server has closed before that is not used again.
+const KEEP_IDLE: Duration = Duration::from_secs(60);
 
 /// An endpoint, checked. Neither `Debug` nor any error shows the key.
 #[derive(Clone)]
@@ -60,7 +66,10 @@ impl ProviderSettings {
             return Err(SettingsError::BaseUrl("must not contain a user name or password"));
         }
         let base = url.as_str().trim_end_matches('/');
-        let base = base.strip_suffix("/chat/completions").unwrap_or(base);
+        let base = ["/chat/completions", "/embeddings"]
+            .iter()
+            .find_map(|path| base.strip_suffix(path))
+            .unwrap_or(base);
         let host = url.host_str().unwrap_or_default().to_owned();
         let key = key.map(str::trim).filter(|key| !key.is_empty()).map(Key::new).transpose()?;
         Ok(Self { base: base.to_owned(), host, key })
@@ -87,17 +96,65 @@ impl ProviderSettings {
             || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
     }
 
+    /// An HTTP client for it, which makes a connection within `connect`.
+    ///
+    /// # Errors
+    /// If the client can't be made.
+    pub fn client(&self, connect: Duration) -> Result<reqwest::Client, SettingsError> {
+        // Fails if a provider is installed already, which is as good.
+        drop(rustls::crypto::ring::default_provider().install_default());
+        let mut builder = reqwest::Client::builder()
+            .connect_timeout(connect)
+            .pool_idle_timeout(KEEP_IDLE)
+            .redirect(reqwest::redirect::Policy::none())
+            .user_agent(concat!("dramatis/", env!("CARGO_PKG_VERSION")));
+        if self.is_loopback() {
+            builder = builder.no_proxy();
+        }
+        if !self.is_https() {
+            // No certificate is ever looked at: a machine without any must do.
+            builder = builder.tls_certs_only([]);
+        }
+        builder.build().map_err(|error| SettingsError::Client(causes(&error)))
+    }
+
+    /// A request to a path below the base URL, with the key.
+    pub fn post(&self, client: &reqwest::Client, path: &str) -> reqwest::RequestBuilder {
+        let request = client.post(format!("{}/{path}", self.base));
+        match self.authorization() {
+            Some(key) => request.header(reqwest::header::AUTHORIZATION, key.clone()),
+            None => request,
+        }
+    }
+
     pub(super) fn authorization(&self) -> Option<&HeaderValue> {
         self.key.as_ref().map(|key| &key.header)
     }
 
     /// The text without the key, should a provider have repeated it.
-    pub(super) fn redact(&self, text: &str) -> String {
+    #[must_use]
+    pub fn redact(&self, text: &str) -> String {
         match &self.key {
             Some(key) => text.replace(&key.text, "[redacted]"),
             None => text.to_owned(),
         }
     }
+}
+
+/// An error with all that caused it.
+#[must_use]
+pub fn causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let part = cause.to_string();
+        if !text.contains(&part) {
+            text.push_str(": ");
+            text.push_str(&part);
+        }
+        next = cause.source();
+    }
+    text
 }
 
 impl Key {
@@ -139,6 +196,7 @@ mod tests {
         check("https://openrouter.ai/api/v1", Ok("https://openrouter.ai/api/v1"));
         check(" http://127.0.0.1:8080/ ", Ok("http://127.0.0.1:8080"));
         check("http://[::1]:1/v1/chat/completions/", Ok("http://[::1]:1/v1"));
+        check("https://host/v1/embeddings", Ok("https://host/v1"));
         check("localhost:8080/v1", Err("http://"));
         check("", Err("address"));
         check("https://host/v1?a=b", Err("?"));

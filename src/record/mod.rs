@@ -5,6 +5,7 @@
 mod history;
 mod message;
 mod presented;
+mod retrieved;
 mod turn;
 
 pub use history::{
@@ -12,4 +13,8 @@ pub use history::{
 };
 pub use message::{Delta, Message, Role, ToolCall, ToolCallPiece, ToolSpec, Usage};
 pub use presented::{Presented, PresentedTag, answered_calls, presented};
+pub use retrieved::{
+    LeftOut, LeftOutBecause, Piece, PieceSource, Ranked, RetrievalReport, Retrieved, Scores, Woken,
+    WokenBy, WokenEntry,
+};
 pub use turn::{RECORD_VERSION, RawDelta, TurnRecord};

@@ -9,7 +9,7 @@ use super::error::Failure;
 /// What `named` says of a session that has ended.
 const ENDED: i64 = -1;
 
-/// How many turns go at a time: some milliseconds' work.
+/// How many turns go at a time, and as many memories: some milliseconds' work.
 const STEP: i64 = 100;
 
 /// Gives an ended session a name that no other can have: ids have 256 bytes at the most.
@@ -40,9 +40,15 @@ pub(super) fn sweep(connection: &Connection) -> Result<bool, Failure> {
         connection.prepare_cached("DELETE FROM sessions WHERE session = ?1")?.execute([session])?;
         return Ok(true);
     };
-    let some = "DELETE FROM turns
-                WHERE turn IN (SELECT turn FROM turns WHERE agent = ?1 LIMIT ?2)";
-    if connection.prepare_cached(some)?.execute([agent, STEP])? == 0 {
+    let mut rows = 0;
+    for some in [
+        "DELETE FROM documents
+         WHERE document IN (SELECT document FROM documents WHERE agent = ?1 LIMIT ?2)",
+        "DELETE FROM turns WHERE turn IN (SELECT turn FROM turns WHERE agent = ?1 LIMIT ?2)",
+    ] {
+        rows += connection.prepare_cached(some)?.execute([agent, STEP])?;
+    }
+    if rows == 0 {
         connection.prepare_cached("DELETE FROM agents WHERE agent = ?1")?.execute([agent])?;
     }
     Ok(true)

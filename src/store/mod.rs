@@ -1,6 +1,6 @@
 //! What must outlive a connection or the server: play sessions, and for each agent its turns, what
-//! it perceived since, and its last known state. A facade over SQLite that lets none of its types
-//! out.
+//! it perceived since, its last known state, and what it can be reminded of; and the lore that is
+//! looked up. A facade over SQLite that lets none of its types out.
 //!
 //! An agent's task is the truth while it lives; it sends its writes in order and waits for a commit
 //! only where the game was promised one. Reads see whatever was submitted before them. All of it
@@ -11,6 +11,7 @@ mod error;
 mod queue;
 mod read;
 mod schema;
+mod search;
 mod sessions;
 mod write;
 
@@ -26,6 +27,7 @@ use tokio::sync::Semaphore;
 pub use error::{StoreError, StoreErrorKind};
 pub use queue::Ticket;
 pub use read::{KNOWN_EVENTS, StoredAgent};
+pub use search::{Findable, Found, Hits, LoreChunk, Scope, Search};
 pub use write::{MAX_PENDING, UnwrittenMemory, Write};
 
 use crate::record::PastTurn;
@@ -217,6 +219,74 @@ impl Store {
     ) -> Result<Option<PastTurn>, StoreError> {
         let (session, agent, turn) = (session.clone(), agent.clone(), turn.clone());
         self.read(move |connection| read::find_turn(connection, &session, &agent, &turn)).await
+    }
+
+    /// Makes this all the lore under a name; nothing is written for chunks that were there before.
+    /// `false`: nothing changed. Much of it is written bit by bit, and others' writes in between.
+    ///
+    /// # Errors
+    /// If it can't be committed; a part may be.
+    pub async fn index_lore(&self, name: &str, chunks: Vec<LoreChunk>) -> Result<bool, StoreError> {
+        let hashes = chunks.iter().map(|chunk| chunk.hash).collect();
+        let changed = self.ask(Job::KeepLore { name: name.to_owned(), hashes }).await?;
+        Ok(self.add_lore(name, chunks).await? || changed)
+    }
+
+    /// Adds to the lore under a name, as [`Self::index_lore`] does, and forgets nothing of it.
+    ///
+    /// # Errors
+    /// If it can't be committed; a part may be.
+    pub async fn add_lore(
+        &self,
+        name: &str,
+        mut chunks: Vec<LoreChunk>,
+    ) -> Result<bool, StoreError> {
+        let known = name.to_owned();
+        let known = self.read(move |connection| search::lore_hashes(connection, &known)).await?;
+        chunks.retain(|chunk| !known.contains(&chunk.hash));
+        let mut changed = false;
+        while !chunks.is_empty() {
+            let rest = chunks.split_off(chunks.len().min(search::PORTION));
+            let name = name.to_owned();
+            changed |= self.ask(Job::AddLore { name, chunks }).await?;
+            chunks = rest;
+        }
+        Ok(changed)
+    }
+
+    /// Looks for lore and memories. What isn't committed yet is not waited for: the history that a
+    /// prompt shows has it.
+    ///
+    /// # Errors
+    /// If it can't be read.
+    pub async fn search(&self, search: Search) -> Result<Hits, StoreError> {
+        self.readers.run(move |connection| search::search(connection, &search)).await
+    }
+
+    /// Documents of a scope without a vector of this model: number and text, the newest first.
+    ///
+    /// # Errors
+    /// If they can't be read.
+    pub async fn without_vector(
+        &self,
+        scope: Scope,
+        model: &str,
+        limit: usize,
+    ) -> Result<Vec<(i64, String)>, StoreError> {
+        let model = model.to_owned();
+        self.read(move |connection| search::without_vector(connection, &scope, &model, limit)).await
+    }
+
+    /// Keeps vectors of length 1 for documents, with the name of the model that made them.
+    ///
+    /// # Errors
+    /// If they can't be committed.
+    pub async fn keep_vectors(
+        &self,
+        model: &str,
+        vectors: Vec<(i64, Vec<f32>)>,
+    ) -> Result<bool, StoreError> {
+        self.ask(Job::Vectors { model: model.to_owned(), vectors }).await
     }
 
     /// How many writes wait for the disk.

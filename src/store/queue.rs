@@ -17,8 +17,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio_util::task::TaskTracker;
 
 use super::error::{Failure, StoreError};
+use super::search::LoreChunk;
 use super::write::{self, Write};
-use super::{ended, sessions};
+use super::{ended, search, sessions};
 
 /// How many jobs may wait. Beyond that, `submit` waits for room and `try_submit` says no.
 pub(super) const MAX_QUEUED: usize = 1024;
@@ -48,6 +49,18 @@ pub(super) enum Job {
         to: Id,
         resume_after: BTreeMap<Id, Id>,
         forget_others: bool,
+    },
+    KeepLore {
+        name: String,
+        hashes: Vec<u64>,
+    },
+    AddLore {
+        name: String,
+        chunks: Vec<LoreChunk>,
+    },
+    Vectors {
+        model: String,
+        vectors: Vec<(i64, Vec<f32>)>,
     },
     /// Nothing: its answer tells that what came before has been dealt with.
     Barrier,
@@ -316,6 +329,9 @@ fn perform(connection: &Connection, job: &Job) -> Result<bool, Failure> {
             }
             Ok(true)
         }
+        Job::KeepLore { name, hashes } => search::keep_lore(connection, name, hashes),
+        Job::AddLore { name, chunks } => search::add_lore(connection, name, chunks),
+        Job::Vectors { model, vectors } => search::keep_vectors(connection, model, vectors),
         Job::Barrier => Ok(true),
     }
 }

@@ -21,7 +21,12 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 ///
 /// `turns.position` counts an agent's turns without gaps. Turns that a save game left behind keep
 /// their rows under the number of that event in `set_aside`; 0 is what the agent remembers.
-pub(super) const MIGRATIONS: &[&str] = &[r"
+///
+/// A document is a chunk of lore or what an agent remembers of a turn; its number is never given
+/// again, since its vector may come later. `terms` is what `words` was made from, which itself keeps
+/// an index only.
+pub(super) const MIGRATIONS: &[&str] = &[
+    r"
 CREATE TABLE sessions (
     session    INTEGER PRIMARY KEY,
     id         TEXT NOT NULL UNIQUE,
@@ -56,7 +61,38 @@ CREATE TABLE observations (
     body        TEXT NOT NULL
 );
 CREATE INDEX observations_of_agent ON observations (agent, observation);
-"];
+",
+    r"
+CREATE TABLE lore (
+    lore       INTEGER PRIMARY KEY,
+    name       TEXT NOT NULL UNIQUE
+);
+CREATE TABLE documents (
+    document   INTEGER PRIMARY KEY AUTOINCREMENT,
+    lore       INTEGER REFERENCES lore ON DELETE CASCADE,
+    hash       INTEGER,
+    agent      INTEGER REFERENCES agents ON DELETE CASCADE,
+    turn_id    TEXT,
+    body       TEXT NOT NULL,
+    terms      TEXT NOT NULL,
+    CHECK ((lore IS NULL) <> (agent IS NULL)),
+    UNIQUE (lore, hash),
+    UNIQUE (agent, turn_id)
+);
+CREATE TABLE vectors (
+    document   INTEGER PRIMARY KEY REFERENCES documents ON DELETE CASCADE,
+    model      TEXT NOT NULL,
+    vector     BLOB NOT NULL
+);
+CREATE VIRTUAL TABLE words USING fts5 (
+    terms, content = '', contentless_delete = 1, tokenize = 'ascii'
+);
+CREATE TRIGGER words_of_document AFTER DELETE ON documents
+BEGIN
+    DELETE FROM words WHERE rowid = old.document;
+END;
+",
+];
 
 /// Sets up the one connection that writes, and brings its file up to date.
 pub(super) fn prepare_writer(connection: &mut Connection) -> Result<(), Failure> {

@@ -4,6 +4,7 @@ use dramatis_protocol::Id;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::error::Failure;
+use super::search;
 use super::write::find_agent;
 
 /// Begins a session, or goes on with the one that exists. One with a name outlives its connection.
@@ -64,7 +65,9 @@ pub(super) fn forget_others(
     Ok(())
 }
 
+/// What was remembered of the turns goes for good: it can be made again from what they say.
 fn set_aside_after(connection: &Connection, agent: i64, position: i64) -> Result<(), Failure> {
+    search::forget_after(connection, agent, position)?;
     let sql = "UPDATE turns
                SET set_aside = (SELECT max(set_aside) + 1 FROM turns WHERE agent = ?1)
                WHERE agent = ?1 AND set_aside = 0 AND position > ?2";
@@ -110,5 +113,6 @@ pub(super) fn fork(connection: &Connection, from: &str, to: &str) -> Result<bool
     for step in FORK {
         connection.prepare_cached(step)?.execute([from, to])?;
     }
+    search::fork(connection, from, to)?;
     Ok(true)
 }

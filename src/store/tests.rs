@@ -764,3 +764,219 @@ async fn a_fork_is_a_copy_with_a_life_of_its_own() {
     let copy = store.load_agent(&id("copy"), &id("guard"), 20).await.unwrap();
     assert_eq!(turn_ids(&copy), ["t1", "t3"]);
 }
+
+fn findable(body: &str) -> Findable {
+    let terms = body.to_lowercase().split_whitespace().map(str::to_owned).collect();
+    Findable { body: body.to_owned(), terms }
+}
+
+fn memory(agent: &str, turn_id: &str, body: &str) -> Write {
+    let (session, agent, turn_id) = (id("s"), id(agent), id(turn_id));
+    Write::Memory { session, agent, turn_id, text: findable(body) }
+}
+
+fn of(session: &str, agent: &str) -> Scope {
+    Scope::Memories { session: id(session), agent: id(agent) }
+}
+
+fn lore(text: &str) -> Vec<LoreChunk> {
+    let chunk = |line: &str| LoreChunk {
+        hash: line.bytes().fold(7, |hash, byte| hash.rotate_left(9) ^ u64::from(byte)),
+        text: findable(line),
+    };
+    text.lines().map(chunk).collect()
+}
+
+fn look_for(scopes: &[Scope], terms: &[&str]) -> Search {
+    let terms = terms.iter().map(|term| (*term).to_owned()).collect();
+    Search { scopes: scopes.into(), terms, limit: 10, ..Search::default() }
+}
+
+async fn find(store: &Store, scopes: &[Scope], terms: &[&str]) -> Vec<Found> {
+    store.search(look_for(scopes, terms)).await.unwrap().by_text
+}
+
+fn bodies(found: &[Found]) -> Vec<&str> {
+    found.iter().map(|found| &*found.body).collect()
+}
+
+#[tokio::test]
+async fn what_fits_better_is_found_first_and_only_in_its_scope() {
+    let folder = folder();
+    for store in [in_memory().await, in_folder(&folder).await] {
+        for (turn_id, body) in [
+            ("t1", "silver sword lost at the mill"),
+            ("t2", "the mill burns"),
+            ("t3", "no such thing"),
+        ] {
+            live_through(&store, "guard", turn_id, turn_id).await;
+            put(&store, memory("guard", turn_id, body)).await.unwrap();
+        }
+        live_through(&store, "baker", "b1", "b1").await;
+        put(&store, memory("baker", "b1", "the mill again")).await.unwrap();
+        store.index_lore("world:x", lore("a mill of lore\nand a sword")).await.unwrap();
+
+        let found = find(&store, &[of("s", "guard")], &["mill", "silver"]).await;
+        assert_eq!(bodies(&found), ["silver sword lost at the mill", "the mill burns"]);
+        assert_eq!(found[0].matched, ["mill", "silver"]);
+        assert_eq!(found[1].matched, ["mill"]);
+        assert!(found[0].score > found[1].score && found[1].score > 0.0);
+        assert_eq!((found[0].turn_id.as_deref(), &found[0].scope), (Some("t1"), &of("s", "guard")));
+
+        let lore = Scope::Lore("world:x".to_owned());
+        assert_eq!(
+            bodies(&find(&store, std::slice::from_ref(&lore), &["mill"]).await),
+            ["a mill of lore"]
+        );
+        let both = find(&store, &[lore, of("s", "baker")], &["mill"]).await;
+        assert_eq!(both.len(), 2);
+        for (scopes, terms) in [
+            (vec![], vec!["mill"]),
+            (vec![of("s", "guard")], vec![]),
+            (vec![of("x", "guard")], vec!["mill"]),
+        ] {
+            assert_eq!(find(&store, &scopes, &terms).await, []);
+        }
+        // A term is a term, whatever it looks like to the index.
+        for odd in ["mill*", "\"", "mill OR burns", "terms:mill", "NOT", ""] {
+            assert_eq!(find(&store, &[of("s", "guard")], &[odd]).await, [], "{odd:?}");
+        }
+        store.close().await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_excluded_takes_nobodys_place() {
+    let store = in_memory().await;
+    for turn_id in ["t1", "t2", "t3"] {
+        live_through(&store, "guard", turn_id, turn_id).await;
+        put(&store, memory("guard", turn_id, &format!("mill {turn_id}"))).await.unwrap();
+    }
+    let excluding = [id("t1"), id("t2")].into();
+    let search = Search { limit: 1, excluding, ..look_for(&[of("s", "guard")], &["mill"]) };
+    let found = store.search(search).await.unwrap().by_text;
+    let counts: Vec<_> = found.iter().filter(|it| !it.excluded).map(|it| &*it.body).collect();
+    assert_eq!(counts, ["mill t3"]);
+}
+
+#[tokio::test]
+async fn a_memory_shares_the_fate_of_its_turn() {
+    let store = in_memory().await;
+    for turn_id in ["t1", "t2"] {
+        live_through(&store, "guard", turn_id, turn_id).await;
+        put(&store, memory("guard", turn_id, &format!("mill {turn_id}"))).await.unwrap();
+    }
+    put(&store, memory("guard", "t1", "mill anew")).await.unwrap();
+    let guard = [of("s", "guard")];
+    assert_eq!(bodies(&find(&store, &guard, &["t1"]).await), Vec::<&str>::new(), "the last counts");
+    let error = put(&store, memory("guard", "t9", "mill")).await.unwrap_err();
+    assert_eq!((error.kind, store.healthy()), (StoreErrorKind::UnknownTurn, true));
+
+    let after = BTreeMap::from([(id("guard"), id("t1"))]);
+    assert_eq!(store.fork(&id("s"), &id("copy"), after, false).await, Ok(true));
+    let copy = find(&store, &[of("copy", "guard")], &["mill"]).await;
+    assert_eq!((bodies(&copy), copy[0].turn_id.as_deref()), (vec!["mill anew"], Some("t1")));
+
+    store.resume_after(&id("s"), &id("guard"), &id("t1")).await.unwrap();
+    assert_eq!(bodies(&find(&store, &guard, &["mill"]).await), ["mill anew"]);
+    let error = put(&store, memory("guard", "t2", "mill")).await.unwrap_err();
+    assert_eq!(error.kind, StoreErrorKind::UnknownTurn, "it comes too late");
+    store.forget_others(&id("s"), Vec::new()).await.unwrap();
+    assert_eq!(find(&store, &guard, &["mill"]).await, []);
+    assert_eq!(bodies(&find(&store, &[of("copy", "guard")], &["mill"]).await), ["mill anew"]);
+
+    store.drop_session(&id("copy")).await.unwrap();
+    assert_eq!(find(&store, &[of("copy", "guard")], &["mill"]).await, []);
+    let left = || {
+        let sql = "SELECT (SELECT count(*) FROM documents) + (SELECT count(*) FROM words)";
+        store.read(move |connection| Ok(connection.query_row(sql, [], |row| row.get::<_, i64>(0))?))
+    };
+    let swept = async { while left().await.unwrap() > 0 {} };
+    tokio::time::timeout(Duration::from_secs(20), swept).await.unwrap();
+}
+
+#[tokio::test]
+async fn catching_up_keeps_the_memories_of_the_turns_that_stay() {
+    let store = in_memory().await;
+    for turn_id in ["t1", "t2", "t3"] {
+        live_through(&store, "guard", turn_id, turn_id).await;
+        put(&store, memory("guard", turn_id, &format!("mill {turn_id}"))).await.unwrap();
+    }
+    let turns = vec![turn("t3", &["t3"])];
+    let known = UnwrittenMemory { from: 1, turns, ..UnwrittenMemory::default() };
+    put(&store, catch_up("guard", known)).await.unwrap();
+    let found = find(&store, &[of("s", "guard")], &["mill"]).await;
+    let mut turns: Vec<_> = found.iter().filter_map(|found| found.turn_id.as_deref()).collect();
+    turns.sort_unstable();
+    assert_eq!(turns, ["t1", "t3"]);
+}
+
+#[tokio::test]
+async fn lore_is_written_where_it_changed() {
+    let store = in_memory().await;
+    let world = [Scope::Lore("world:x".to_owned())];
+    let long: String = (0..250).map(|count| format!("mill {count}\n")).collect();
+    assert_eq!(store.index_lore("world:x", lore(&long)).await, Ok(true));
+    assert_eq!(store.index_lore("world:x", lore(&long)).await, Ok(false), "as it was");
+    let numbers = async || {
+        let search = Search { limit: 999, ..look_for(&world, &["mill"]) };
+        let found = store.search(search).await.unwrap().by_text;
+        found.into_iter().map(|found| (found.body, found.id)).collect::<BTreeMap<_, _>>()
+    };
+    let before = numbers().await;
+    assert_eq!(before.len(), 250);
+    let edited = long.replace("mill 77\n", "mill of the giant\n");
+    assert_eq!(store.index_lore("world:x", lore(&edited)).await, Ok(true));
+    let mut after = numbers().await;
+    assert!(
+        after.remove("mill of the giant").is_some_and(|id| !before.values().any(|it| *it == id))
+    );
+    assert!(after.iter().all(|(body, id)| before[body] == *id) && after.len() == 249);
+
+    assert_eq!(store.add_lore("world:x", lore("mill 1\nmill more")).await, Ok(true));
+    assert_eq!(numbers().await.len(), 251);
+    assert_eq!(store.index_lore("world:x", Vec::new()).await, Ok(true));
+    assert_eq!(numbers().await.len(), 0);
+}
+
+#[tokio::test]
+async fn vectors_count_for_the_model_that_made_them() {
+    let store = in_memory().await;
+    let scope = Scope::Lore("world:x".to_owned());
+    store.index_lore("world:x", lore("north\neast\nsouth")).await.unwrap();
+    let missing = store.without_vector(scope.clone(), "compass", 10).await.unwrap();
+    let vector = |text: &str| match text {
+        "north" => vec![0.0, 1.0],
+        "east" => vec![1.0, 0.0],
+        _ => vec![f32::NAN, -1.0],
+    };
+    let vectors: Vec<_> = missing.iter().map(|(id, body)| (*id, vector(body))).collect();
+    assert_eq!(store.keep_vectors("compass", vectors.clone()).await, Ok(true));
+    assert_eq!(store.without_vector(scope.clone(), "compass", 10).await.unwrap().len(), 1);
+    assert_eq!(store.without_vector(scope.clone(), "other", 10).await.unwrap().len(), 3);
+
+    let north_east = |model: &str, vector: Vec<f32>| Search {
+        vector: Some((model.to_owned(), vector)),
+        ..look_for(std::slice::from_ref(&scope), &[])
+    };
+    let found = store.search(north_east("compass", vec![0.6, 0.8])).await.unwrap();
+    assert_eq!((bodies(&found.by_vector), found.by_text), (vec!["north", "east"], Vec::new()));
+    assert!((found.by_vector[0].score - 0.8).abs() < 1e-6);
+    for other in [north_east("other", vec![0.6, 0.8]), north_east("compass", vec![0.6; 3])] {
+        assert_eq!(store.search(other).await.unwrap(), Hits::default());
+    }
+    // What is gone meanwhile gets no vector, and neither does what came in its place.
+    store.index_lore("world:x", lore("west")).await.unwrap();
+    assert_eq!(store.keep_vectors("compass", vectors).await, Ok(false));
+}
+
+#[test]
+fn the_dot_product_is_that_of_all_numbers() {
+    for length in [0, 1, 7, 8, 9, 31, 256] {
+        let one: Vec<f32> = (0..length).map(|it| it as f32).collect();
+        let other: Vec<f32> = (0..length).map(|it| 1.0 - it as f32 / 2.0).collect();
+        let bytes: Vec<u8> = one.iter().flat_map(|it| it.to_le_bytes()).collect();
+        let plain: f32 = one.iter().zip(&other).map(|(one, other)| one * other).sum();
+        assert!((search::dot(&bytes, &other) - plain).abs() <= plain.abs() * 1e-5, "{length}");
+    }
+}

@@ -7,6 +7,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;
 
 use super::error::{Failure, StoreError, StoreErrorKind};
+use super::search::{self, Findable};
 use super::sessions;
 use crate::record::{LedgerTag, Observation, PastTurn, TurnEnd, TurnResult};
 
@@ -26,6 +27,9 @@ pub enum Write {
     TurnEnded { session: Id, agent: Id, turn_id: Id, tags: Vec<LedgerTag>, end: TurnEnd },
     /// The game confirmed a turn; the last result counts.
     TurnResult { session: Id, agent: Id, turn_id: Id, result: TurnResult },
+    /// What the agent is to remember of a turn, for [`super::Store::search`]; the last text counts. It
+    /// shares the turn's fate: copied with it, and gone when it is set aside.
+    Memory { session: Id, agent: Id, turn_id: Id, text: Findable },
     /// Earlier writes of the agent failed: what it knows takes the place of what the store has. A
     /// session that could not be opened is opened; `named` as for [`super::Store::open_session`].
     CatchUp { session: Id, named: bool, agent: Id, memory: Box<UnwrittenMemory> },
@@ -70,6 +74,9 @@ pub(super) fn apply(connection: &Connection, write: &Write) -> Result<(), Failur
                 .execute(params![key, json(result)?])?;
             Ok(())
         }
+        Write::Memory { session, agent, turn_id, text } => {
+            search::remember(connection, (session, agent), turn_id, text)
+        }
         Write::CatchUp { session, named, agent, memory } => {
             sessions::open(connection, session, *named)?;
             catch_up(connection, &agent_key(connection, session, agent)?, memory)
@@ -84,7 +91,11 @@ pub(super) struct AgentKey {
 }
 
 /// The agent's row, which is made if it is missing.
-fn agent_key(connection: &Connection, session: &str, agent: &str) -> Result<AgentKey, Failure> {
+pub(super) fn agent_key(
+    connection: &Connection,
+    session: &str,
+    agent: &str,
+) -> Result<AgentKey, Failure> {
     if let Some(key) = find_agent(connection, session, agent)? {
         return Ok(key);
     }
@@ -117,7 +128,7 @@ pub(super) fn find_agent(
 }
 
 /// The row of a turn that the agent remembers.
-fn turn_key(
+pub(super) fn turn_key(
     connection: &Connection,
     session: &str,
     agent: &str,
@@ -164,6 +175,7 @@ fn catch_up(
     memory: &UnwrittenMemory,
 ) -> Result<(), Failure> {
     if !memory.turns.is_empty() {
+        forget_lost(connection, key.agent, memory)?;
         connection
             .prepare_cached(
                 "DELETE FROM turns WHERE agent = ?1 AND set_aside = 0 AND position >= ?2",
@@ -185,6 +197,24 @@ fn catch_up(
         observe(connection, key.agent, observation)?;
     }
     memory.state.iter().try_for_each(|state| keep_state(connection, key.agent, state))
+}
+
+/// Forgets what was remembered of turns that don't come back.
+fn forget_lost(
+    connection: &Connection,
+    agent: i64,
+    memory: &UnwrittenMemory,
+) -> Result<(), Failure> {
+    let sql = "SELECT turn_id FROM turns WHERE agent = ?1 AND set_aside = 0 AND position >= ?2";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query(params![agent, position(memory.from)])?;
+    while let Some(row) = rows.next()? {
+        let turn_id: String = row.get(0)?;
+        if !memory.turns.iter().any(|turn| *turn.turn_id == *turn_id) {
+            search::forget_turn(connection, agent, &turn_id)?;
+        }
+    }
+    Ok(())
 }
 
 fn position(place: u64) -> i64 {

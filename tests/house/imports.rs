@@ -12,7 +12,8 @@ const STRANGERS: &[(&str, &[&str])] = &[
     ("llm", &["prompt", "turn", "config"]),
     ("actor", &["prompt", "turn"]),
     ("assets", &["store", "llm", "turn"]),
-    ("store", &["prompt", "turn", "llm"]),
+    ("store", &["retrieval", "prompt", "turn", "llm"]),
+    ("retrieval", &["prompt", "config", "turn"]),
     ("prompt", &["store", "config", "turn"]),
     ("generation", &["store", "turn"]),
     ("turn_log", &["turn", "llm", "store"]),
@@ -27,7 +28,7 @@ const ALONE: &[&str] = &["tags", "config", "record", "assets", "simulation"];
 /// Crates that one part of the house keeps to itself.
 const OWNED: &[(&str, &[&str])] = &[
     ("rusqlite", &["store"]),
-    ("reqwest", &["llm"]),
+    ("reqwest", &["llm", "retrieval::embed"]),
     ("async_openai", &["llm"]),
     ("rustls", &["llm"]),
     ("axum", &["server", "actor::openai_server"]),
@@ -42,6 +43,8 @@ const OWNED: &[(&str, &[&str])] = &[
     ("serde_saphyr", &["config", "actor::yaml", "actor::script", "assets::yaml", "simulation"]),
     ("notify", &["assets::watcher"]),
     ("memchr", &["tags", "llm"]),
+    ("unicode_normalization", &["retrieval"]),
+    ("model2vec_rs", &["retrieval::embed"]),
 ];
 
 /// What computes and nothing else: no async, no channels, no clock.
@@ -52,6 +55,10 @@ const PURE: &[&str] = &[
     "assets::keys",
     "assets::parse",
     "assets::yaml",
+    "retrieval::chunk",
+    "retrieval::terms",
+    "retrieval::lorebook",
+    "retrieval::rank",
     "prompt",
     "turn::state",
     "turn::ledger",

@@ -24,19 +24,15 @@ use tokio::time::Instant;
 use self::body::{Body, Dialect};
 use self::chunk::Chunk;
 use self::decode::Decoder;
-use self::transport::{Answer, Transport, causes};
+use self::transport::{Answer, Transport};
 use super::fault::{Fault, HttpAnswer};
 use super::limits::{Limits, Pulse, limited};
 use super::request::{DeltaStream, LlmError, Provider, Request};
-use super::settings::{ProviderSettings, SettingsError};
+use super::settings::{ProviderSettings, SettingsError, causes};
 use crate::record::Delta;
 
 /// The wait before the second attempt, where the provider names none; it doubles for each further.
 const FIRST_BACK_OFF: Duration = Duration::from_millis(250);
-
-/// How long a connection that nobody uses is kept for the next turn. It is looked for as often, so
-/// one may stay for twice the time. What a server has closed before that is not used again.
-const KEEP_IDLE: Duration = Duration::from_secs(60);
 
 /// One endpoint with its connections.
 pub struct OpenAi {
@@ -62,21 +58,7 @@ impl OpenAi {
     /// # Errors
     /// If the HTTP client can't be made.
     pub fn new(settings: ProviderSettings, limits: Arc<Limits>) -> Result<Self, SettingsError> {
-        // Fails if a provider is installed already, which is as good.
-        drop(rustls::crypto::ring::default_provider().install_default());
-        let mut builder = reqwest::Client::builder()
-            .connect_timeout(limits.connect)
-            .pool_idle_timeout(KEEP_IDLE)
-            .redirect(reqwest::redirect::Policy::none())
-            .user_agent(concat!("dramatis/", env!("CARGO_PKG_VERSION")));
-        if settings.is_loopback() {
-            builder = builder.no_proxy();
-        }
-        if !settings.is_https() {
-            // No certificate is ever looked at: a machine without any must do.
-            builder = builder.tls_certs_only([]);
-        }
-        let http = builder.build().map_err(|error| SettingsError::Client(causes(&error)))?;
+        let http = settings.client(limits.connect)?;
         // Everything is set, because the library fills what isn't from OPENAI_ variables.
         let mut config = OpenAIConfig::new()
             .with_api_base(settings.base_url())

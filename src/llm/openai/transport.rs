@@ -5,7 +5,6 @@
 //! has a task, a queue without an end and a handful of allocations for each piece, loses an error's
 //! status, and can't tell a stream that ended from one that was cut.
 
-use std::error::Error;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,7 +22,7 @@ use super::events::Events;
 use crate::llm::fault::{Fault, HttpAnswer};
 use crate::llm::limits::Pulse;
 use crate::llm::request::{ErrorKind, LlmError};
-use crate::llm::settings::ProviderSettings;
+use crate::llm::settings::{ProviderSettings, causes};
 
 /// As much of an error's body is read.
 const ERROR_BODY_BYTES: usize = 64 * 1024;
@@ -252,21 +251,6 @@ fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
     }
     let date = DateTime::parse_from_rfc2822(text).ok()?;
     Some((date.with_timezone(&Utc) - now).to_std().unwrap_or_default())
-}
-
-/// An error with all that caused it.
-pub fn causes(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let part = cause.to_string();
-        if !text.contains(&part) {
-            text.push_str(": ");
-            text.push_str(&part);
-        }
-        next = cause.source();
-    }
-    text
 }
 
 #[cfg(test)]

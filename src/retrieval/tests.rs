@@ -1,0 +1,335 @@
+//! Looking things up over a real store, with embedders that answer, fail or dawdle.
+
+use std::sync::Mutex;
+
+use axum::Json;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use dramatis_protocol::Origin;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+use super::embed::{EmbedError, Endpoint, unit};
+use super::*;
+use crate::llm::ProviderSettings;
+use crate::record::{PastTurn, PieceSource};
+
+fn id(text: &str) -> Id {
+    text.into()
+}
+
+async fn store() -> Store {
+    let store = Store::in_memory().unwrap();
+    store.open_session(&id("s"), true).await.unwrap();
+    store
+}
+
+/// One turn, with what is remembered of it.
+async fn live(retriever: &Retriever, turn: &str, heard: &str, answered: &str) {
+    let (session, agent, turn) = (id("s"), id("guard"), id(turn));
+    let past = PastTurn {
+        turn_id: turn.clone(),
+        origin: Origin::Llm,
+        event_ids: Vec::new(),
+        input: Vec::new(),
+        tags: Vec::new(),
+        end: None,
+        result: None,
+    };
+    let started = Write::TurnStarted { session: session.clone(), agent: agent.clone(), turn: past };
+    retriever.store.submit(started).await.await.unwrap();
+    let exchange = Exchange { session: &session, agent: &agent, turn: &turn, heard, answered };
+    retriever.remember(&exchange).await.unwrap().await.unwrap();
+}
+
+async fn ask(retriever: &Retriever, text: &str, shown: &[Id]) -> Retrieved {
+    let question = Question {
+        text,
+        world: Some("tavern"),
+        character: Some("maren"),
+        session: &id("s"),
+        agent: &id("guard"),
+        shown,
+        lore: 2,
+        memories: 1,
+    };
+    retriever.look_up(&question).await
+}
+
+fn texts(pieces: &[Piece]) -> Vec<&str> {
+    pieces.iter().map(|piece| &*piece.text).collect()
+}
+
+#[tokio::test]
+async fn what_fits_is_found_and_the_rest_is_told_with_the_reason() {
+    let retriever = Retriever::new(store().await, Settings::default(), None);
+    let world = ["The mill burnt down in spring.", "Ducks swim on the pond."];
+    retriever.index_lore(LoreOf::World("tavern"), &world).await.unwrap();
+    let secret = ["Maren set the mill on fire."];
+    retriever.index_lore(LoreOf::Character("maren"), &secret).await.unwrap();
+    let other = ["Oswin saw who was at the mill."];
+    retriever.index_lore(LoreOf::Character("oswin"), &other).await.unwrap();
+    live(&retriever, "t1", "Where is the mill?", "Down by the river.").await;
+    live(&retriever, "t2", "Who owns the mill?", "Grete does, the mill is hers.").await;
+    live(&retriever, "t3", "And the mill?", "What of it?").await;
+
+    let found = ask(&retriever, "Tell me of the mill", &[id("t3")]).await;
+    let mut lore = texts(&found.lore);
+    lore.sort_unstable();
+    assert_eq!(lore, ["Maren set the mill on fire.", "The mill burnt down in spring."]);
+    let [memory] = found.memories.as_slice() else { panic!("{:?}", found.memories) };
+    assert_eq!(memory.source, PieceSource::Memory { turn_id: id("t2") });
+    assert_eq!(memory.text, "User: Who owns the mill?\nAI: Grete does, the mill is hers.");
+    assert_eq!(memory.reason, "words: mill");
+    assert_eq!(found.report.terms, ["mill"]);
+    let mut left: Vec<_> = found
+        .report
+        .left_out
+        .iter()
+        .map(|left| (format!("{:?}", left.piece.source), left.because))
+        .collect();
+    left.sort_by(|(one, _), (other, _)| one.cmp(other));
+    let memory = |turn: &str| format!("{:?}", PieceSource::Memory { turn_id: id(turn) });
+    let expected = [(memory("t1"), LeftOutBecause::Enough), (memory("t3"), LeftOutBecause::Shown)];
+    assert_eq!(left, expected);
+}
+
+#[tokio::test]
+async fn labels_find_nobody_and_nothing_is_asked_with_common_words() {
+    let retriever = Retriever::new(store().await, Settings::default(), None);
+    live(&retriever, "t1", "Good morning", "Hello there").await;
+    for text in ["the user and the AI", "what is it?", "", "  "] {
+        let found = ask(&retriever, text, &[]).await;
+        assert_eq!((found.memories, found.report.left_out), (Vec::new(), Vec::new()), "{text}");
+    }
+    let (session, agent, turn) = (id("s"), id("guard"), id("t1"));
+    let silence =
+        Exchange { session: &session, agent: &agent, turn: &turn, heard: " ", answered: "\n" };
+    assert_eq!(Retriever::memory(&silence), None);
+}
+
+#[tokio::test]
+async fn attached_lore_stays_when_the_worlds_file_changes() {
+    let retriever = Retriever::new(store().await, Settings::default(), None);
+    let attached = LoreOf::Attached("tavern");
+    assert!(retriever.attach_lore(attached, "A dragon came to the mill.").await.unwrap());
+    assert!(!retriever.attach_lore(attached, "A dragon came to the mill.").await.unwrap());
+    retriever.index_lore(LoreOf::World("tavern"), &["The dragon is red."]).await.unwrap();
+    retriever.index_lore(LoreOf::World("tavern"), &[]).await.unwrap();
+    let found = ask(&retriever, "dragon", &[]).await;
+    assert_eq!(texts(&found.lore), ["A dragon came to the mill."]);
+}
+
+#[tokio::test]
+async fn a_store_that_fails_costs_the_reminders_and_is_told() {
+    let store = store().await;
+    let retriever = Retriever::new(store.clone(), Settings::default(), None);
+    store.close().await;
+    let found = ask(&retriever, "mill", &[]).await;
+    assert!(found.lore.is_empty() && found.memories.is_empty());
+    assert!(found.report.faults.iter().any(|fault| fault.contains("closed")), "{found:?}");
+}
+
+/// What an embedder of a test does.
+#[derive(Clone, Copy, PartialEq)]
+enum Mood {
+    Willing,
+    Failing,
+    Dawdling,
+}
+
+/// Knows two meanings: fire and water.
+struct Poet {
+    name: &'static str,
+    mood: Arc<Mutex<Mood>>,
+}
+
+impl Embed for Poet {
+    fn model(&self) -> &str {
+        self.name
+    }
+
+    fn embed(&self, texts: Vec<String>) -> BoxFuture<'static, Result<Vec<Vec<f32>>, EmbedError>> {
+        let mood = *self.mood.lock().unwrap();
+        let has = |text: &str, words: [&str; 3]| words.iter().any(|word| text.contains(word));
+        async move {
+            match mood {
+                Mood::Willing => {}
+                Mood::Failing => return Err(EmbedError::Endpoint("no muse".to_owned())),
+                Mood::Dawdling => std::future::pending::<()>().await,
+            }
+            let vector = |text: &String| {
+                let fire = f32::from(u8::from(has(text, ["flame", "burn", "ember"])));
+                let water = f32::from(u8::from(has(text, ["river", "drown", "wet"])));
+                unit(vec![fire, water, 0.1]).unwrap()
+            };
+            Ok(texts.iter().map(vector).collect())
+        }
+        .boxed()
+    }
+}
+
+fn poet(store: &Store, name: &'static str) -> (Retriever, Arc<Mutex<Mood>>) {
+    let mood = Arc::new(Mutex::new(Mood::Willing));
+    let poet = Arc::new(Poet { name, mood: Arc::clone(&mood) });
+    (Retriever::new(store.clone(), Settings::default(), Some(poet)), mood)
+}
+
+#[tokio::test(start_paused = true)]
+async fn meaning_finds_what_words_do_not() {
+    let store = store().await;
+    let (retriever, mood) = poet(&store, "poet");
+    let world = ["The mill is all embers.", "Somebody drowned here.", "A dull place."];
+    retriever.index_lore(LoreOf::World("tavern"), &world).await.unwrap();
+    retriever.settle().await;
+    let found = ask(&retriever, "flames", &[]).await;
+    assert_eq!(texts(&found.lore), ["The mill is all embers."]);
+    assert_eq!(found.lore[0].reason, "meaning: 1.00");
+    assert_eq!(found.report.model.as_deref(), Some("poet"));
+    let because: Vec<_> = found.report.left_out.iter().map(|left| left.because).collect();
+    assert_eq!(because, [LeftOutBecause::Irrelevant; 2]);
+
+    for bad in [Mood::Failing, Mood::Dawdling] {
+        *mood.lock().unwrap() = bad;
+        let found = ask(&retriever, "the flames of the mill", &[]).await;
+        assert_eq!(texts(&found.lore), ["The mill is all embers."], "words still find it");
+        assert_eq!(found.report.model, None);
+        assert!(found.report.faults[0].contains("words alone"), "{:?}", found.report.faults);
+    }
+}
+
+#[tokio::test]
+async fn vectors_that_could_not_be_made_are_made_later_and_each_model_has_its_own() {
+    let store = store().await;
+    let (retriever, mood) = poet(&store, "poet");
+    *mood.lock().unwrap() = Mood::Failing;
+    live(&retriever, "t1", "What happened?", "It burnt to embers.").await;
+    retriever.settle().await;
+    *mood.lock().unwrap() = Mood::Willing;
+    assert_eq!(ask(&retriever, "flames", &[]).await.memories, []);
+    live(&retriever, "t2", "And then?", "We went home.").await;
+    retriever.settle().await;
+    let found = ask(&retriever, "flames", &[]).await;
+    assert_eq!(texts(&found.memories), ["User: What happened?\nAI: It burnt to embers."]);
+
+    let (other, _) = poet(&store, "another poet");
+    assert_eq!(ask(&other, "flames", &[]).await.memories, [], "its vectors are not comparable");
+    other.remembered(&id("s"), &id("guard"));
+    other.settle().await;
+    assert_eq!(ask(&other, "flames", &[]).await.memories, found.memories);
+    other.close().await;
+}
+
+/// An endpoint that answers what a function says, and what it was asked.
+async fn endpoint(
+    tasks: &mut JoinSet<()>,
+    answer: impl Fn(Value) -> Response + Clone + Send + Sync + 'static,
+) -> Endpoint {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base = format!("http://{}/v1", listener.local_addr().unwrap());
+    let handler = move |headers: HeaderMap, Json(body): Json<Value>| async move {
+        assert_eq!(headers["authorization"], "Bearer sk-123");
+        assert_eq!(body["model"], "small");
+        answer(body)
+    };
+    let router = axum::Router::new().route("/v1/embeddings", post(handler));
+    tasks.spawn(async move { axum::serve(listener, router).await.unwrap() });
+    let settings = ProviderSettings::new(&base, Some("sk-123")).unwrap();
+    Endpoint::new(settings, "small").unwrap()
+}
+
+#[tokio::test]
+async fn an_endpoint_is_asked_for_all_texts_and_its_order_is_mended() {
+    let mut tasks = JoinSet::new();
+    let endpoint = endpoint(&mut tasks, |body| {
+        assert_eq!(body["input"], json!(["one", "two"]));
+        let two = json!({ "index": 1, "embedding": [0.0, 2] });
+        let one = json!({ "index": 0, "embedding": [3.0, 4.0] });
+        Json(json!({ "object": "list", "data": [two, one], "usage": {} })).into_response()
+    });
+    let endpoint = endpoint.await;
+    let vectors = endpoint.embed(vec!["one".to_owned(), "two".to_owned()]).await.unwrap();
+    assert_eq!(vectors, [[0.6, 0.8], [0.0, 1.0]]);
+}
+
+fn data(vectors: &Value) -> Response {
+    Json(json!({ "data": vectors })).into_response()
+}
+
+#[tokio::test]
+async fn an_endpoint_that_fails_says_why_without_its_key() {
+    let check = async |answer: fn() -> Response, expected: &str| {
+        let mut tasks = JoinSet::new();
+        let endpoint = endpoint(&mut tasks, move |_| answer()).await;
+        let texts = vec!["one".to_owned(), "two".to_owned()];
+        let error = endpoint.embed(texts).await.unwrap_err().to_string();
+        assert!(error.contains(expected) && !error.contains("sk-123"), "{error}");
+    };
+    check(|| (StatusCode::UNAUTHORIZED, "bad key sk-123").into_response(), "bad key [redacted]")
+        .await;
+    check(|| "<html>".into_response(), "can't be used").await;
+    check(|| data(&json!([])), "0 vectors for 2 texts").await;
+    check(|| data(&json!([{ "embedding": [1] }, { "embedding": [1, 2] }])), "sizes").await;
+    check(|| data(&json!([{ "embedding": [0, 0] }])), "no direction").await;
+    check(|| data(&json!([{ "index": 7, "embedding": [1] }])), "index 7").await;
+    check(
+        || data(&json!([{ "index": 0, "embedding": [1] }, { "index": 0, "embedding": [1] }])),
+        "index 0",
+    )
+    .await;
+    check(|| (StatusCode::OK, vec![b' '; 17 << 20]).into_response(), "bytes").await;
+
+    let settings = ProviderSettings::new("http://127.0.0.1:1", None).unwrap();
+    let nobody = Endpoint::new(settings, "small").unwrap();
+    let error = nobody.embed(vec!["one".to_owned()]).await.unwrap_err();
+    assert!(matches!(error, EmbedError::Endpoint(_)), "{error}");
+}
+
+/// A model of four words, made by hand.
+#[cfg(feature = "embed-local")]
+#[tokio::test]
+async fn a_model_from_a_folder_makes_vectors() {
+    use super::embed::Local;
+
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, bytes: &[u8]| std::fs::write(folder.path().join(name), bytes).unwrap();
+    let error = Local::open(folder.path()).err().unwrap().to_string();
+    assert!(error.contains("tokenizer.json"), "{error}");
+    assert!(Local::open(&folder.path().join("none")).is_err());
+
+    let tokenizer = json!({
+        "version": "1.0", "truncation": null, "padding": null, "added_tokens": [],
+        "normalizer": {
+            "type": "BertNormalizer", "clean_text": true, "handle_chinese_chars": true,
+            "strip_accents": null, "lowercase": true
+        },
+        "pre_tokenizer": { "type": "BertPreTokenizer" },
+        "post_processor": null, "decoder": null,
+        "model": {
+            "type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##",
+            "max_input_chars_per_word": 100, "vocab": { "[UNK]": 0, "fire": 1, "flame": 2, "water": 3 }
+        }
+    });
+    write("tokenizer.json", tokenizer.to_string().as_bytes());
+    write("config.json", b"{\"normalize\": true}");
+    let rows = [[0.1_f32, 0.1], [1.0, 0.0], [0.9, 0.1], [0.0, 1.0]];
+    let header = r#"{"embeddings":{"dtype":"F32","shape":[4,2],"data_offsets":[0,32]}}"#;
+    let mut tensors = (header.len() as u64).to_le_bytes().to_vec();
+    tensors.extend(header.as_bytes());
+    tensors.extend(rows.iter().flatten().flat_map(|number| number.to_le_bytes()));
+    write("model.safetensors", &tensors);
+
+    let local = Local::open(folder.path()).unwrap();
+    assert!(local.model().starts_with("local/") && local.model().ends_with("/2"));
+    let texts = ["Fire!", "a flame", "water", ""].map(str::to_owned).to_vec();
+    let vectors = local.embed(texts).await.unwrap();
+    let dot = |one: usize, other: usize| -> f32 {
+        vectors[one].iter().zip(&vectors[other]).map(|(one, other)| one * other).sum()
+    };
+    assert!(dot(0, 1) > 0.8 && dot(0, 2) < 0.2, "{vectors:?}");
+    assert_eq!(vectors[3], [0.0, 0.0]);
+}
