@@ -117,7 +117,8 @@ async fn live(store: &Store, session: &Id, agent: &Id, turn: usize, dice: &mut D
     let (in_session, of_agent) = (session.clone(), agent.clone());
     drop(store.submit(Write::TurnStarted { session: in_session, agent: of_agent, turn }).await);
     let (heard, answered) = (dice.words(20), dice.words(40));
-    let exchange = Exchange { session, agent, turn: &turn_id, heard: &heard, answered: &answered };
+    let (heard, answered) = (heard.as_str(), answered.as_str());
+    let exchange = Exchange { session, agent, turn: &turn_id, heard, name: "Maren", answered };
     let memory = Retriever::memory(&exchange).expect("there is something to remember");
     drop(store.submit(memory).await);
 }

@@ -29,9 +29,9 @@ pub use frame::{chunk_budget, split_text, write_chunk};
 pub use read::{ReadError, Received, read, read_agent_state, read_bytes, read_tags};
 pub use server::{
     AgentTagChunk, AgentTagClose, AgentTagOpen, AgentTurnFinished, AgentTurnInterrupted,
-    AgentTurnStarted, DropReason, ErrorCode, ErrorMessage, EventDropped, GetAgentState,
-    InterruptReason, Limits, Origin, Pong, ServerMessage, Stored, Timings, Usage, Warnings,
-    Welcome,
+    AgentTurnStarted, ContextTotals, DropReason, ErrorCode, ErrorMessage, EventDropped,
+    GetAgentState, InterruptReason, Limits, Origin, Pong, ServerMessage, Stored, Timings, Usage,
+    Warnings, Welcome,
 };
 pub use state::{
     AgentState, AttributeDefinition, AttributeType, DossierSection, PromptPart, TagContent,

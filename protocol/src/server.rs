@@ -258,6 +258,26 @@ pub struct Usage {
     pub cost: Option<f64>,
 }
 
+/// What a turn's prompt was made of. A token is taken for four characters.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct ContextTotals {
+    /// Tokens of all messages that the model was sent.
+    pub tokens: u64,
+    /// The most that they may have.
+    pub budget: u64,
+    /// Past turns that it was shown.
+    pub turns: u64,
+    /// Entries of lorebooks that were awake.
+    pub entries: u64,
+    /// Pieces of lore that were looked up.
+    pub lore: u64,
+    /// Memories that were looked up.
+    pub memories: u64,
+    /// How much was shortened or left out because there was no room. The log has what.
+    pub left_out: u64,
+}
+
 /// How often each kind of repair or oddity occurred; zero counts are left out.
 pub type Warnings = BTreeMap<String, u64>;
 
@@ -303,6 +323,9 @@ pub struct AgentTurnFinished {
     /// What it used, where known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
+    /// What its prompt was made of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context: Option<ContextTotals>,
     /// Where its time went.
     #[serde(default)]
     pub timings: Timings,

@@ -2,6 +2,7 @@
 
 use dramatis_protocol::assets::limits::MAX_KEY_BYTES;
 use regex::{Regex, RegexBuilder};
+use unicode_normalization::UnicodeNormalization;
 
 /// A compiled expression, in bytes, that counts as one. A list of words takes a few KiB, `\w+` some 40.
 const SMALL_BYTES: usize = 64 * 1024;
@@ -18,8 +19,13 @@ const MAX_NESTING: u32 = 64;
 /// What wakes an entry when it is mentioned.
 #[derive(Debug, Clone)]
 pub enum Key {
-    /// A word or several, as the file has them, without white space around.
-    Text(String),
+    /// A word or several.
+    Text {
+        /// As the file has them, without white space around.
+        written: String,
+        /// As they are looked for: composed (NFC), and in small letters unless case counts.
+        folded: String,
+    },
     /// An expression. It takes time that grows with the text alone, whatever it looks like.
     Regex(Regex),
 }
@@ -29,7 +35,7 @@ impl Key {
     #[must_use]
     pub fn as_str(&self) -> &str {
         match self {
-            Self::Text(text) => text,
+            Self::Text { written, .. } => written,
             Self::Regex(regex) => regex.as_str(),
         }
     }
@@ -38,11 +44,7 @@ impl Key {
     ///
     /// # Errors
     /// Why it can't be used, to stand behind "the key".
-    pub(super) fn new(
-        text: &str,
-        is_regex: bool,
-        case_sensitive: bool,
-    ) -> Result<(Self, usize), String> {
+    pub fn new(text: &str, is_regex: bool, case_sensitive: bool) -> Result<(Self, usize), String> {
         if text.trim().is_empty() {
             return Err("is empty, and would always count: write a word".to_owned());
         }
@@ -50,7 +52,10 @@ impl Key {
             return Err(format!("is longer than {MAX_KEY_BYTES} bytes: shorten it"));
         }
         if !is_regex {
-            return Ok((Self::Text(text.trim().to_owned()), 0));
+            let written = text.trim().to_owned();
+            let folded: String = written.nfc().collect();
+            let folded = if case_sensitive { folded } else { folded.to_lowercase() };
+            return Ok((Self::Text { written, folded }, 0));
         }
         let within = |size| compile(text, case_sensitive, size);
         let (regex, weight) = match within(SMALL_BYTES) {
@@ -125,10 +130,16 @@ mod tests {
         check(r"\w+ing\b", false, 1, "he is ringing", "bell");
         check(r"\w{2,12}ing\b.{0,40}\bbell", false, 16, "he is ringing the bell", "bell");
         check("灯[油火]", false, 1, "没有灯油了", "灯");
-        let (Key::Text(text), 0) = Key::new("  the Blue Seal ", false, false).unwrap() else {
-            panic!("it is no expression")
+        let check = |case_sensitive, expected: &str| {
+            let (Key::Text { written, folded }, 0) =
+                Key::new("  the Blue Cafe\u{301} ", false, case_sensitive).unwrap()
+            else {
+                panic!("it is no expression")
+            };
+            assert_eq!((&*written, &*folded), ("the Blue Cafe\u{301}", expected));
         };
-        assert_eq!(text, "the Blue Seal");
+        check(true, "the Blue Café");
+        check(false, "the blue café");
     }
 
     #[test]

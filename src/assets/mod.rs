@@ -131,6 +131,15 @@ pub struct Counts {
     pub entries: usize,
 }
 
+impl Entry {
+    /// What reports call it: its id, else its name, else its first key.
+    #[must_use]
+    pub fn label(&self) -> &str {
+        let named = self.id.as_deref().or(self.name.as_deref());
+        named.or(self.keys.first().map(Key::as_str)).unwrap_or("constant")
+    }
+}
+
 impl Assets {
     /// A world by its id.
     #[must_use]

@@ -1,7 +1,7 @@
 //! The house put together from its settings: store, log, models, registry, doors.
 
 use std::future::Future;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,13 +9,17 @@ use anyhow::Context;
 use dramatis_protocol::Limits;
 use dramatis_protocol::limits::MAX_FRAME_BYTES;
 use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 
 use crate::actor::{Actor, Pace, Script};
 use crate::assets::{Library, Watcher, is_folder_of_assets};
-use crate::config::{LlmChoice, Secret, Settings};
-use crate::generation::Generator;
+use crate::config::{ContextSettings, EmbedderChoice, LlmChoice, Secret, Settings};
+use crate::generation::{Generator, Results};
 use crate::llm::{self, Llm, LlmSettings, ProviderSettings};
 use crate::prompt::PromptLimits;
+use crate::retrieval::embed::{Embed, Endpoint};
+use crate::retrieval::rank::Floors;
+use crate::retrieval::{self, Retriever};
 use crate::server::{self, Access};
 use crate::store::Store;
 use crate::turn::agent::Services;
@@ -39,6 +43,8 @@ pub(super) struct House {
     log: TurnLog,
     registry: Registry,
     access: Access,
+    library: Arc<Library>,
+    retriever: Retriever,
     /// Reads the assets again when they change; ends with the house.
     watcher: Option<Watcher>,
 }
@@ -75,12 +81,14 @@ impl House {
         actor: Actor,
     ) -> anyhow::Result<Self> {
         let library = Arc::new(open_assets(settings)?);
+        let retriever = retriever(&store, &settings.context)?;
         let services = Services {
             store: store.clone(),
             log: log.clone(),
-            generator: Generator::new(models(settings, actor)?, PromptLimits::default())
+            generator: Generator::new(models(settings, actor)?, limits(&settings.context))
                 .allowing(settings.models.clone())
-                .with_assets(Arc::clone(&library)),
+                .with_assets(Arc::clone(&library))
+                .reminding(retriever.clone(), results(&settings.context)),
             clock: Clock::start(),
             ids: Ids::random(),
             rules: rules(settings),
@@ -92,7 +100,8 @@ impl House {
         };
         let registry = Registry::new(services, settings.max_agents);
         let watcher = watch(&library);
-        Ok(Self { store, log, registry, access: access(settings), watcher })
+        let access = access(settings);
+        Ok(Self { store, log, registry, access, library, retriever, watcher })
     }
 
     /// Serves until `shutdown` resolves and everything is stored and logged.
@@ -101,7 +110,18 @@ impl House {
         listener: TcpListener,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> anyhow::Result<()> {
+        let Self { library, retriever, .. } = self;
+        let changes = library.changes();
+        // Whoever comes first finds the lore of the files as they are.
+        let is_indexed = retriever.try_to_index(&library.current()).await;
+        let mut keeper = JoinSet::new();
+        keeper.spawn({
+            let retriever = retriever.clone();
+            async move { retriever.follow(changes, is_indexed).await }
+        });
         let served = server::run(listener, self.registry, self.access, shutdown).await;
+        keeper.shutdown().await;
+        retriever.close().await;
         self.store.close().await;
         self.log.close().await;
         drop(self.watcher);
@@ -143,6 +163,52 @@ fn watch(library: &Arc<Library>) -> Option<Watcher> {
         tracing::warn!("{error}");
         None
     })
+}
+
+/// What looks up lore and memories.
+fn retriever(store: &Store, settings: &ContextSettings) -> anyhow::Result<Retriever> {
+    let floors = Floors { vector: settings.embed_floor, ..Floors::default() };
+    let how = retrieval::Settings { floors, ..retrieval::Settings::default() };
+    Ok(Retriever::new(store.clone(), how, embedder(&settings.embedder)?))
+}
+
+fn embedder(choice: &EmbedderChoice) -> anyhow::Result<Option<Arc<dyn Embed>>> {
+    Ok(match choice {
+        EmbedderChoice::None => None,
+        EmbedderChoice::Endpoint { base_url, key, model } => {
+            let endpoint = ProviderSettings::new(base_url, key.as_ref().map(Secret::reveal))
+                .context("DRAMATIS_EMBED_BASE")?;
+            Some(Arc::new(Endpoint::new(endpoint, model)?))
+        }
+        EmbedderChoice::Folder(folder) => Some(local_embedder(folder)?),
+    })
+}
+
+#[cfg(feature = "embed-local")]
+fn local_embedder(folder: &Path) -> anyhow::Result<Arc<dyn Embed>> {
+    let model = retrieval::embed::Local::open(folder).context("DRAMATIS_EMBED_FOLDER")?;
+    Ok(Arc::new(model))
+}
+
+#[cfg(not(feature = "embed-local"))]
+fn local_embedder(_: &Path) -> anyhow::Result<Arc<dyn Embed>> {
+    anyhow::bail!(
+        "DRAMATIS_EMBED_FOLDER: this program was built without static models: build it with \
+         `cargo build --release --features embed-local`, or set DRAMATIS_EMBED_MODEL"
+    )
+}
+
+fn limits(settings: &ContextSettings) -> PromptLimits {
+    PromptLimits {
+        tokens: settings.prompt_tokens,
+        history_turns: settings.history_turns,
+        reminders: settings.prompt_tokens / 4,
+        ..PromptLimits::default()
+    }
+}
+
+const fn results(settings: &ContextSettings) -> Results {
+    Results { lore: settings.lore_results, memories: settings.memory_results }
 }
 
 /// The built-in model, playing a script.

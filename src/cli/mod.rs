@@ -3,6 +3,7 @@
 mod assets;
 mod check;
 mod compose;
+mod context;
 mod demo;
 mod flags;
 mod logging;
@@ -54,7 +55,10 @@ pub fn main() -> ExitCode {
         Command::Serve(args) => in_runtime(serve::run(args)),
         Command::Demo(args) => in_runtime(demo::run(args)),
         Command::Parse(args) => parse::run(&args),
-        Command::Prompt(args) => prompt::run(&args, &mut std::io::stdout()),
+        Command::Prompt(args) => in_runtime(async move {
+            // A lock on standard output is not to be held across threads.
+            prompt::run(&args, &mut std::io::stdout()).await
+        }),
         Command::Check(args) => check::run(&args, &mut std::io::stdout()),
         Command::Logs(args) => logs::run(&args, &mut std::io::stdout()).map(|()| ExitCode::SUCCESS),
         Command::MockLlm(args) => in_runtime(async {

@@ -9,10 +9,13 @@ use anyhow::bail;
 use clap::Args;
 use dramatis_protocol::{Actor, AgentState, Id};
 
-use super::assets;
+use super::{assets, context};
 use crate::assets::Assets;
-use crate::prompt::{self, Background, Built, GamePrompt, PromptLimits};
+use crate::generation::{Results, Whose, remind};
+use crate::prompt::{Background, Built, Draft, GamePrompt, PromptLimits};
 use crate::record::{Observation, Occurrence, Role};
+use crate::retrieval::{self, Retriever};
+use crate::store::Store;
 use crate::turn::vocabulary::standard_vocabulary;
 
 /// Shows the messages that a model would be sent, and what they are made of.
@@ -41,9 +44,9 @@ pub struct PromptArgs {
 ///
 /// # Errors
 /// If the assets can't be read, an id is unknown, or the output can't be written.
-pub fn run(args: &PromptArgs, out: &mut impl Write) -> anyhow::Result<ExitCode> {
+pub async fn run(args: &PromptArgs, out: &mut impl Write) -> anyhow::Result<ExitCode> {
     let library = assets::library(args.assets.as_deref())?;
-    let built = build(args, &library.current())?;
+    let built = build(args, &library.current()).await?;
     match show(&built, out) {
         // Whoever reads may have seen enough.
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
@@ -51,7 +54,7 @@ pub fn run(args: &PromptArgs, out: &mut impl Write) -> anyhow::Result<ExitCode> 
     }
 }
 
-fn build(args: &PromptArgs, assets: &Arc<Assets>) -> anyhow::Result<Built> {
+async fn build(args: &PromptArgs, assets: &Arc<Assets>) -> anyhow::Result<Built> {
     let character = args.character.as_ref().and_then(|id| assets.character(id));
     let state = AgentState {
         name: character.map_or_else(|| "Somebody".to_owned(), |character| character.name.clone()),
@@ -69,7 +72,7 @@ fn build(args: &PromptArgs, assets: &Arc<Assets>) -> anyhow::Result<Built> {
         actor: Some(Actor { id: None, name: Some(args.from.clone()) }),
         ..Occurrence::default()
     });
-    Ok(prompt::build(&GamePrompt {
+    let draft = Draft::new(&GamePrompt {
         agent: &state.name,
         state: &state,
         background: &background,
@@ -79,7 +82,14 @@ fn build(args: &PromptArgs, assets: &Arc<Assets>) -> anyhow::Result<Built> {
         input: &[event],
         follow_up: false,
         limits: &PromptLimits::default(),
-    }))
+    });
+    // An index of its own: a server may be using the other, and may know older files.
+    let retriever = Retriever::new(Store::in_memory()?, retrieval::Settings::default(), None);
+    retriever.index_assets(assets).await?;
+    let (session, agent) = (Id::from("prompt"), Id::from(state.name.as_str()));
+    let whose = Whose { session: &session, agent: &agent, state: &state, background: &background };
+    let reminders = remind(&retriever, Results::default(), &whose, &draft).await;
+    Ok(draft.finish(reminders))
 }
 
 /// What is missing, and what there is instead.
@@ -105,16 +115,7 @@ fn show(built: &Built, out: &mut impl Write) -> io::Result<()> {
         };
         writeln!(out, "──── {role}\n{}\n", message.content)?;
     }
-    let report = &built.report;
-    writeln!(
-        out,
-        "──── {} tokens of {} at the most (a token is taken for four characters): {} of the system \
-         message, {} of the present situation",
-        report.tokens, report.budget, report.system_tokens, report.context_tokens
-    )?;
-    if report.over_budget {
-        writeln!(out, "more than the budget, though all that may be left out was")?;
-    }
+    context::show(&built.report, out)?;
     out.flush()
 }
 
@@ -124,9 +125,14 @@ mod tests {
 
     use super::*;
 
-    fn prompt(character: &str, world: &str, rules: &[&str]) -> anyhow::Result<String> {
+    async fn prompt(
+        text: &str,
+        character: &str,
+        world: &str,
+        rules: &[&str],
+    ) -> anyhow::Result<String> {
         let args = PromptArgs {
-            text: "Is there a room?".to_owned(),
+            text: text.to_owned(),
             character: Some(character.into()),
             world: Some(world.into()),
             rules: rules.iter().map(|rule| Id::from(*rule)).collect(),
@@ -134,13 +140,14 @@ mod tests {
             assets: Some(Path::new(env!("CARGO_MANIFEST_DIR")).join("assets")),
         };
         let mut out = Vec::new();
-        run(&args, &mut out)?;
+        run(&args, &mut out).await?;
         Ok(String::from_utf8(out)?)
     }
 
-    #[test]
-    fn the_messages_stand_in_order_with_their_size() {
-        let text = prompt("oswin", "drowned_lantern", &["short_answers"]).unwrap();
+    #[tokio::test]
+    async fn the_messages_stand_in_order_with_their_size_and_what_they_are_made_of() {
+        let text = "Is there a room? What do two strokes of the bell mean?";
+        let text = prompt(text, "oswin", "drowned_lantern", &["short_answers"]).await.unwrap();
         let parts = [
             "──── system",
             "You are Oswin.",
@@ -148,21 +155,36 @@ mod tests {
             "low country of rivers",
             "guard of the bridge",
             "──── user",
+            "What you know",
+            "The river bell hangs on a pole",
             "Is there a room?",
             "tokens of 16000",
+            "  character\n",
+            "  lore\n",
+            "the key \"bell\"",
+            "left out",
         ];
         let places: Vec<_> = parts.iter().map(|part| text.find(part).expect(part)).collect();
         assert!(places.is_sorted(), "{text}");
     }
 
-    #[test]
-    fn an_unknown_id_is_told_with_those_that_there_are() {
-        let refused = |character, world, rules: &[&str], expected: &str| {
-            let error = prompt(character, world, rules).unwrap_err().to_string();
+    #[tokio::test]
+    async fn what_one_character_knows_no_other_is_told() {
+        let secret = "You changed the list on the wall; whose turn was the lantern?";
+        let told = async |character| prompt(secret, character, "drowned_lantern", &[]).await;
+        assert!(told("oswin").await.unwrap().contains("the one false thing"));
+        assert!(!told("lio").await.unwrap().contains("the one false thing"));
+    }
+
+    #[tokio::test]
+    async fn an_unknown_id_is_told_with_those_that_there_are() {
+        for (character, world, rules, expected) in [
+            ("osvin", "drowned_lantern", &[][..], "no character \"osvin\": there are "),
+            ("oswin", "lantern", &[], "drowned_lantern, tern_station"),
+            ("oswin", "drowned_lantern", &["../x"], "no rule \"../x\""),
+        ] {
+            let error = prompt("?", character, world, rules).await.unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");
-        };
-        refused("osvin", "drowned_lantern", &[], "no character \"osvin\": there are ");
-        refused("oswin", "lantern", &[], "drowned_lantern, tern_station");
-        refused("oswin", "drowned_lantern", &["../x"], "no rule \"../x\"");
+        }
     }
 }

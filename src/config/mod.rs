@@ -1,6 +1,7 @@
 //! Settings, read once and typed: flags, environment, `.env` and `config.yaml`, in this order.
 //! Every other module is handed its part; none reads the environment itself.
 
+mod context;
 mod folders;
 mod models;
 mod secret;
@@ -10,6 +11,7 @@ mod sources;
 mod tests;
 mod unknown;
 
+pub use context::{ContextSettings, EmbedderChoice};
 pub use models::AllowedModels;
 pub use secret::Secret;
 pub use settings::{LlmChoice, LogFormat, Settings, TimeLimits};
@@ -148,6 +150,31 @@ pub const SETTINGS: &[Setting] = &[
         "DRAMATIS_MODELS",
         "",
         "The models that a game may name beside the server's own, as openai/*, llama-3; empty: any",
+    ),
+    setting("DRAMATIS_PROMPT_TOKENS", "16000", "Most tokens of a prompt, four characters each"),
+    setting("DRAMATIS_HISTORY_TURNS", "20", "Past turns that an agent is shown"),
+    setting("DRAMATIS_LORE_RESULTS", "2", "Pieces of lore that are looked up for a turn"),
+    setting("DRAMATIS_MEMORY_RESULTS", "3", "Memories that are looked up for a turn"),
+    setting(
+        "DRAMATIS_EMBED_MODEL",
+        "",
+        "The embedding model by which lore and memories are found beside their words; empty: none",
+    ),
+    setting(
+        "DRAMATIS_EMBED_BASE",
+        "",
+        "Its OpenAI-compatible endpoint; not set: that of OPENAI_API_BASE, with its key",
+    ),
+    setting("DRAMATIS_EMBED_KEY", "", "The key of that endpoint"),
+    setting(
+        "DRAMATIS_EMBED_FOLDER",
+        "",
+        "The folder of a static embedding model instead; needs a build with the feature embed-local",
+    ),
+    setting(
+        "DRAMATIS_EMBED_FLOOR",
+        "0.35",
+        "From which cosine on, -1 to 1, the embedding model's word counts",
     ),
     setting(
         "GAME_AGENT_LOG_LEVEL",

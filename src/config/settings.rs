@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::{AllowedModels, SETTINGS, Secret, SettingError};
+use super::{AllowedModels, ContextSettings, SETTINGS, Secret, SettingError};
 
 /// Everything that a server is told at its start.
 #[derive(Debug, Clone)]
@@ -54,6 +54,8 @@ pub struct Settings {
     pub llm: LlmChoice,
     /// The models that a game may name beside that.
     pub models: AllowedModels,
+    /// What a model is told.
+    pub context: ContextSettings,
     /// What goes to the server's own log, as a filter.
     pub log_level: String,
     /// How that is written.
@@ -160,6 +162,7 @@ impl Settings {
                 .count("DRAMATIS_MAX_MESSAGE_BYTES", 1_024..=64 * 1024 * 1024)?,
             llm: read.llm()?,
             models: AllowedModels::from_list(&read.text("DRAMATIS_MODELS")),
+            context: ContextSettings::read(&read)?,
             log_level: read.log_level()?,
             log_format: read.parsed("DRAMATIS_LOG_FORMAT", "text or json")?,
         };
@@ -179,13 +182,13 @@ impl Settings {
     }
 }
 
-struct Reader<'a> {
+pub(super) struct Reader<'a> {
     look_up: &'a dyn Fn(&str) -> Option<String>,
 }
 
 impl Reader<'_> {
     /// What is set, by any of the setting's names; empty counts as not set.
-    fn set(&self, name: &'static str) -> Option<String> {
+    pub(super) fn set(&self, name: &'static str) -> Option<String> {
         let setting = SETTINGS.iter().find(|setting| setting.name == name)?;
         let names = std::iter::once(name).chain(setting.also.iter().copied());
         names
@@ -194,17 +197,21 @@ impl Reader<'_> {
             .find(|value| !value.is_empty())
     }
 
-    fn text(&self, name: &'static str) -> String {
+    pub(super) fn text(&self, name: &'static str) -> String {
         let default = SETTINGS.iter().find(|setting| setting.name == name);
         self.set(name).unwrap_or_else(|| default.map_or("", |setting| setting.default).to_owned())
     }
 
-    fn parsed<T: FromStr>(&self, name: &'static str, wanted: &str) -> Result<T, SettingError> {
+    pub(super) fn parsed<T: FromStr>(
+        &self,
+        name: &'static str,
+        wanted: &str,
+    ) -> Result<T, SettingError> {
         let text = self.text(name);
         text.parse().map_err(|_| wrong(name, &text, wanted))
     }
 
-    fn count(
+    pub(super) fn count(
         &self,
         name: &'static str,
         range: RangeInclusive<usize>,
@@ -220,7 +227,7 @@ impl Reader<'_> {
     }
 
     /// A key or token travels in a header, so it can't hold anything that ends one.
-    fn secret(&self, name: &'static str) -> Result<Option<Secret>, SettingError> {
+    pub(super) fn secret(&self, name: &'static str) -> Result<Option<Secret>, SettingError> {
         let Some(value) = self.set(name) else { return Ok(None) };
         if !value.bytes().all(|byte| (0x21..0x7f).contains(&byte)) {
             let problem = "it holds a space, a line break or another character that can't stand in \
@@ -294,6 +301,6 @@ impl Reader<'_> {
     }
 }
 
-fn wrong(name: &'static str, value: impl Display, wanted: &str) -> SettingError {
+pub(super) fn wrong(name: &'static str, value: impl Display, wanted: &str) -> SettingError {
     SettingError { name, problem: format!("\"{value}\" is not {wanted}") }
 }

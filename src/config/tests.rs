@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{LlmChoice, SETTINGS, Secret, SettingError, Settings, Sources};
+use super::{EmbedderChoice, LlmChoice, SETTINGS, Secret, SettingError, Settings, Sources};
 
 fn read(pairs: &[(&str, &str)]) -> Result<Settings, SettingError> {
     let set: HashMap<_, _> = pairs.iter().copied().collect();
@@ -49,10 +49,37 @@ fn a_wrong_value_is_refused_by_name() {
     check("DRAMATIS_ORIGINS", "https://my.example/game", "without a path");
     check("DRAMATIS_LOG_FORMAT", "xml", "text or json");
     check("DRAMATIS_LOGS_MAX_DAYS", "-1", "a number from 0 to");
+    check("DRAMATIS_PROMPT_TOKENS", "10", "a number from 1000 to");
+    check("DRAMATIS_EMBED_FLOOR", "35", "a number from -1 to 1");
     check("OPENAI_API_KEY", "sk-1\nsk-2", "copy it again");
     check("GAME_AGENT_LOG_LEVEL", "WARNING", "ERROR, WARN");
     check("GAME_AGENT_LOG_LEVEL", "dramatis=loud", "ERROR, WARN");
     check("OPENAI_API_BASE", "localhost:11434", "http://");
+}
+
+#[test]
+fn an_embedding_model_is_asked_with_the_key_of_its_own_endpoint() {
+    let of = |pairs: &[(&str, &str)]| match read(pairs).map(|it| it.context.embedder) {
+        Ok(EmbedderChoice::Endpoint { base_url, key, model }) => {
+            let key = key.as_ref().map_or("none", Secret::reveal);
+            format!("{model} at {base_url} with {key}")
+        }
+        Ok(EmbedderChoice::Folder(folder)) => format!("in {}", folder.display()),
+        Ok(EmbedderChoice::None) => "none".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    let key = ("OPENAI_API_KEY", "sk-1");
+    let model = ("DRAMATIS_EMBED_MODEL", "m");
+    let other = ("DRAMATIS_EMBED_BASE", "http://127.0.0.1:1/v1");
+    let folder = ("DRAMATIS_EMBED_FOLDER", "models/m");
+    assert_eq!(of(&[key]), "none");
+    assert_eq!(of(&[key, model]), "m at https://openrouter.ai/api/v1 with sk-1");
+    assert_eq!(of(&[key, model, other]), "m at http://127.0.0.1:1/v1 with none");
+    let own = ("DRAMATIS_EMBED_KEY", "sk-2");
+    assert_eq!(of(&[key, model, other, own]), "m at http://127.0.0.1:1/v1 with sk-2");
+    assert_eq!(of(&[folder]), "in models/m");
+    assert!(of(&[model, folder]).starts_with("DRAMATIS_EMBED_FOLDER: DRAMATIS_EMBED_MODEL"));
+    assert!(of(&[model, ("DRAMATIS_EMBED_BASE", "localhost")]).contains("http://"));
 }
 
 #[test]

@@ -1,19 +1,26 @@
-//! One request to a model, from the plan to its end: builds the prompt, asks `llm`, and keeps what
-//! the record of the turn needs. It yields deltas and knows nothing of tags or listeners; whoever
-//! holds a [`Generation`] ends the request by dropping it.
+//! One request to a model, from the plan to its end: looks up lore and memories, builds the prompt,
+//! asks `llm`, and keeps what the record of the turn needs. It yields deltas and knows nothing of tags
+//! or listeners; whoever holds a [`Generation`] ends the request by dropping it.
+
+mod look_up;
+mod running;
 
 use std::sync::Arc;
 
 use dramatis_protocol::{AgentState, Id};
-use futures::StreamExt;
 use tokio::time::Instant;
 
 use crate::assets::Library;
 use crate::config::AllowedModels;
-use crate::llm::{DeltaStream, ErrorKind, Llm, LlmError, Load, Request};
-use crate::prompt::{self, Background, GamePrompt, PromptLimits};
-use crate::record::{Delta, Message, Observation, PastTurn, RawDelta, ToolSpec, Usage};
+use crate::llm::{Llm, Load};
+use crate::prompt::{Background, Draft, GamePrompt, PromptLimits};
+use crate::record::{Observation, PastTurn, ToolSpec};
+use crate::retrieval::Retriever;
 use crate::tags::Vocabulary;
+
+pub use look_up::{Results, Whose, remind};
+use running::Preparation;
+pub use running::{Generation, Sent, Step};
 
 /// Makes requests.
 #[derive(Clone)]
@@ -22,11 +29,15 @@ pub struct Generator {
     limits: Arc<PromptLimits>,
     models: Arc<AllowedModels>,
     assets: Option<Arc<Library>>,
+    retriever: Option<Retriever>,
+    results: Results,
 }
 
 /// What a request is made for.
 #[derive(Debug, Clone, Copy)]
 pub struct GenerationPlan<'a> {
+    /// The play session.
+    pub session_id: &'a Id,
     /// The agent.
     pub agent_id: &'a Id,
     /// Its state.
@@ -47,48 +58,18 @@ pub struct GenerationPlan<'a> {
     pub priority: i32,
 }
 
-/// One step of a request.
-#[derive(Debug)]
-pub enum Step {
-    /// Something came; to be handed back with [`Generation::keep`].
-    Delta(Delta),
-    /// The reply is whole.
-    Finished {
-        /// The finish reason, as the wire spells it.
-        reason: String,
-    },
-    /// The request failed.
-    Failed(LlmError),
-}
-
-/// What was sent and what came back.
-#[derive(Debug)]
-pub struct Sent {
-    /// Exactly what the model was sent.
-    pub messages: Arc<Vec<Message>>,
-    /// The tools that it was offered.
-    pub tools: Vec<ToolSpec>,
-    /// What came back, with its times.
-    pub deltas: Vec<RawDelta>,
-}
-
-/// A request under way. Dropping it closes the connection to the provider.
-pub struct Generation {
-    reply: DeltaStream,
-    request: Arc<Request>,
-    sent_at: Instant,
-    deltas: Vec<RawDelta>,
-    usage: Option<Usage>,
-    answered_by: Option<String>,
-    unknown_assets: usize,
-    prompt_build_ms: u64,
-}
-
 impl Generator {
     /// A generator over these models and within these limits.
     #[must_use]
     pub fn new(llm: Llm, limits: PromptLimits) -> Self {
-        Self { llm, limits: Arc::new(limits), models: Arc::default(), assets: None }
+        Self {
+            llm,
+            limits: Arc::new(limits),
+            models: Arc::default(),
+            assets: None,
+            retriever: None,
+            results: Results::default(),
+        }
     }
 
     /// The same, where a game may only name these models.
@@ -103,6 +84,20 @@ impl Generator {
     pub fn with_assets(mut self, assets: Arc<Library>) -> Self {
         self.assets = Some(assets);
         self
+    }
+
+    /// The same, with lore and memories, so many of each where a state says nothing.
+    #[must_use]
+    pub fn reminding(mut self, retriever: Retriever, results: Results) -> Self {
+        self.retriever = Some(retriever);
+        self.results = results;
+        self
+    }
+
+    /// What looks up lore and memories, if anything does.
+    #[must_use]
+    pub const fn retriever(&self) -> Option<&Retriever> {
+        self.retriever.as_ref()
     }
 
     /// The models that a game may name.
@@ -129,8 +124,8 @@ impl Generator {
         self.llm.load()
     }
 
-    /// Builds the prompt and makes the request. It is sent when [`Generation::next`] is first
-    /// awaited.
+    /// Plans the prompt. The rest is done as [`Generation::next`] is awaited: lore and memories are
+    /// looked up, then the request is made and sent.
     #[must_use]
     pub fn start(&self, plan: GenerationPlan<'_>) -> Generation {
         let began = Instant::now();
@@ -139,7 +134,7 @@ impl Generator {
         for (field, id) in &background.unknown {
             tracing::debug!(agent = %plan.agent_id, field, %id, "the state names an unknown asset");
         }
-        let built = prompt::build(&GamePrompt {
+        let draft = Draft::new(&GamePrompt {
             agent: plan.agent_id,
             state: plan.state,
             background: &background,
@@ -150,104 +145,26 @@ impl Generator {
             follow_up: plan.follow_up,
             limits: &self.limits,
         });
-        let request = Arc::new(Request {
-            model: plan.model.to_owned(),
-            messages: Arc::new(built.messages),
+        let whose = Whose {
+            session: plan.session_id,
+            agent: plan.agent_id,
+            state: plan.state,
+            background: &background,
+        };
+        let retriever = self.retriever.as_ref();
+        let look_up = retriever.and_then(|it| look_up::look_up(it, self.results, &whose, &draft));
+        Generation::new(Preparation {
+            llm: self.llm.clone(),
             tools: offered_tools(plan.state, plan.vocabulary),
+            model: plan.model.to_owned(),
             temperature: plan.state.temperature,
             max_tokens: plan.state.max_tokens,
             priority: plan.priority,
-            cue: Some(Arc::new(built.cue)),
-        });
-        Generation {
-            reply: self.llm.stream(Arc::clone(&request)),
-            request,
-            sent_at: Instant::now(),
-            deltas: Vec::new(),
-            usage: None,
-            answered_by: None,
-            unknown_assets: background.unknown.len(),
-            prompt_build_ms: millis_since(began),
-        }
-    }
-}
-
-impl Generation {
-    /// The next step. Safe to be dropped and called again.
-    pub async fn next(&mut self) -> Step {
-        loop {
-            match self.reply.next().await {
-                Some(Ok(Delta::Finish(reason))) => {
-                    self.keep(Delta::Finish(reason.clone()));
-                    return Step::Finished { reason };
-                }
-                Some(Ok(Delta::Usage(usage))) => {
-                    self.usage = Some(usage.clone());
-                    self.keep(Delta::Usage(usage));
-                }
-                Some(Ok(Delta::Model(model))) => {
-                    self.answered_by = Some(model.clone());
-                    self.keep(Delta::Model(model));
-                }
-                Some(Ok(delta)) => return Step::Delta(delta),
-                Some(Err(error)) => return Step::Failed(error),
-                None => return Step::Failed(broken_off()),
-            }
-        }
-    }
-
-    /// Ends the request now; nothing more comes.
-    pub fn stop(&mut self) {
-        self.reply = futures::stream::pending().boxed();
-    }
-
-    /// Puts a delta on record.
-    pub fn keep(&mut self, delta: Delta) {
-        let at_ms = millis_since(self.sent_at);
-        self.deltas.push(RawDelta { at_ms, delta });
-    }
-
-    /// What the model was sent.
-    #[must_use]
-    pub fn messages(&self) -> &Arc<Vec<Message>> {
-        &self.request.messages
-    }
-
-    /// The tools that it was offered.
-    #[must_use]
-    pub fn tools(&self) -> &[ToolSpec] {
-        &self.request.tools
-    }
-
-    /// What the request used, once the provider has said so.
-    #[must_use]
-    pub const fn usage(&self) -> Option<&Usage> {
-        self.usage.as_ref()
-    }
-
-    /// The model that answers, once the provider has said so.
-    #[must_use]
-    pub const fn answered_by(&self) -> Option<&String> {
-        self.answered_by.as_ref()
-    }
-
-    /// How many ids of the state name no asset.
-    #[must_use]
-    pub const fn unknown_assets(&self) -> usize {
-        self.unknown_assets
-    }
-
-    /// How long building the prompt took.
-    #[must_use]
-    pub const fn prompt_build_ms(&self) -> u64 {
-        self.prompt_build_ms
-    }
-
-    /// Ends the request; what was sent and what came back remain.
-    #[must_use]
-    pub fn into_sent(self) -> Sent {
-        let messages = Arc::clone(&self.request.messages);
-        Sent { messages, tools: self.request.tools.clone(), deltas: self.deltas }
+            planning: began.elapsed(),
+            background,
+            draft,
+            look_up,
+        })
     }
 }
 
@@ -261,17 +178,4 @@ fn offered_tools(state: &AgentState, vocabulary: &Vocabulary) -> Vec<ToolSpec> {
             parameters: tool.parameters.clone(),
         })
         .collect()
-}
-
-fn broken_off() -> LlmError {
-    LlmError {
-        kind: ErrorKind::Provider,
-        message: "the model's reply broke off before its end: try again".to_owned(),
-        cause: "the stream ended without a finish".to_owned(),
-        retry_after: None,
-    }
-}
-
-fn millis_since(start: Instant) -> u64 {
-    u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX)
 }

@@ -36,6 +36,9 @@ pub struct Cue {
     pub observations: Vec<String>,
     /// The answers of tools, where the request is a follow-up.
     pub tool_answers: Vec<ToolAnswer>,
+    /// What the agent remembers of earlier exchanges that has to do with this, a line for each who
+    /// spoke (`Aldo: Good evening`), oldest first.
+    pub memories: Vec<String>,
     /// How many turns of its own the agent's history shows.
     pub past_turns: usize,
     /// The tags that the agent may use.

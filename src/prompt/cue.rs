@@ -30,6 +30,7 @@ pub fn of(prompt: &GamePrompt<'_>, past_turns: usize) -> Cue {
                 _ => None,
             })
             .collect(),
+        memories: Vec::new(),
         past_turns,
         vocabulary: prompt.vocabulary.clone(),
     }

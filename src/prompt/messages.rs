@@ -6,13 +6,30 @@ use std::collections::HashSet;
 use dramatis_protocol::Id;
 use serde_json::json;
 
-use crate::record::{Message, Observation, Role, ToolAnswer};
+use crate::record::{Message, Role, ToolAnswer};
 
 use super::quote;
 use super::reply::Reply;
 use super::sentences as say;
 
+/// One thing that the agent perceived.
+#[derive(Debug, Clone)]
+pub struct Line {
+    /// As it is told.
+    pub text: String,
+    /// The tool's answer, if it is one.
+    pub answer: Option<ToolAnswer>,
+}
+
+impl Line {
+    /// Its length in a prompt.
+    pub fn chars(&self) -> usize {
+        self.text.chars().count() + 1
+    }
+}
+
 /// A past turn as lines and a reply.
+#[derive(Debug)]
 pub struct Turn {
     /// The turn.
     pub turn_id: Id,
@@ -44,14 +61,14 @@ pub fn assemble(
     system: String,
     context: &str,
     mut turns: Vec<Turn>,
-    input: &[(&Observation, String)],
+    input: &[Line],
     follow_up: bool,
 ) -> Vec<Message> {
     let mut messages = Messages(vec![Message::text(Role::System, system)]);
     let last = if follow_up { turns.pop() } else { None };
     let notes = messages.past(turns);
     let Some(last) = last else {
-        let lines: Vec<_> = input.iter().map(|(_, line)| line.clone()).collect();
+        let lines: Vec<_> = input.iter().map(|line| line.text.clone()).collect();
         messages.now(&notes, context, &lines);
         return messages.0;
     };
@@ -70,21 +87,16 @@ pub fn assemble(
 }
 
 /// The answers to the native calls of a turn, and the lines of everything else.
-fn split_answers<'a>(
-    last: &Turn,
-    input: &[(&'a Observation, String)],
-) -> (Vec<&'a ToolAnswer>, Vec<String>) {
+fn split_answers<'a>(last: &Turn, input: &'a [Line]) -> (Vec<&'a ToolAnswer>, Vec<String>) {
     let mut answers = Vec::new();
     let mut rest = Vec::new();
     let mut open: HashSet<u32> = last.reply.calls.iter().map(|(tag_id, _)| *tag_id).collect();
-    for (observation, line) in input {
-        match observation {
-            Observation::ToolAnswer(answer)
-                if answer.turn_id == last.turn_id && open.remove(&answer.tag_id) =>
-            {
+    for Line { text, answer } in input {
+        match answer {
+            Some(answer) if answer.turn_id == last.turn_id && open.remove(&answer.tag_id) => {
                 answers.push(answer);
             }
-            _ => rest.push(line.clone()),
+            _ => rest.push(text.clone()),
         }
     }
     (answers, rest)

@@ -19,6 +19,7 @@ const MAX_DEPTH: usize = 32;
 const NOTE_CHARS: usize = 100;
 
 /// A past turn, read for a prompt.
+#[derive(Debug)]
 pub struct Reply {
     /// The character's own message; empty: it said and did nothing.
     pub text: String,

@@ -67,6 +67,11 @@ pub const RULES: [&str; 6] = [
 /// The heading of the world's scene.
 pub const SCENE: &str = "Where it begins";
 
+/// The heading of what is known of the world.
+pub const LORE: &str = "What you know";
+/// The heading of what was lived through and is no part of the history any more.
+pub const MEMORIES: &str = "What you remember of earlier";
+
 pub const CONTEXT_HEADING: &str = "### CURRENT CONTEXT ###";
 pub const EVENTS_HEADING: &str = "### WHAT HAPPENS ###";
 

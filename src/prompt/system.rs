@@ -1,5 +1,5 @@
-//! The system message, which stays the same from turn to turn, and the present situation, which
-//! doesn't and therefore stands in the last message.
+//! The sections of the system message, which stay the same from turn to turn, and those of the
+//! present situation, which don't and therefore stand in the last message.
 
 use std::fmt::Write as _;
 
@@ -7,57 +7,100 @@ use dramatis_protocol::AgentState;
 
 use crate::tags::Vocabulary;
 
+use super::section::{Place, Section};
 use super::sentences as say;
 use super::{Background, dialect, dossier, quote};
 
+/// What gives way when there is no room: the scene and the game's parts before its dossier, the
+/// dossier before the world; of several the last first. Who the character is, the rules and the tags
+/// never do.
+const SCENE_RANK: u32 = 3_000_000;
+const PART_RANK: u32 = 2_000_000;
+const DOSSIER_RANK: u32 = 1_000_000;
+const WORLD_RANK: u32 = 1;
+
 /// Who the character is, how it speaks, what holds.
-pub fn text(state: &AgentState, background: &Background, vocabulary: &Vocabulary) -> String {
-    let mut out = format!("{}\n{}\n", say::you_are(&quote::one_line(&state.name)), say::ROLE);
-    let rules = background.rules.iter().map(|rule| &*rule.prompt);
-    list(&mut out, say::BASE_RULES_HEADING, background.base_rules());
-    list(&mut out, say::LAWS_HEADING, rules);
-    if let Some(world) = background.world_prompt() {
+pub fn sections(
+    state: &AgentState,
+    background: &Background,
+    vocabulary: &Vocabulary,
+) -> Vec<Section> {
+    let new = |name: &str, heading: &str, body| Section::new(Place::System, name, heading, body);
+    let opening = format!("{}\n{}", say::you_are(&quote::one_line(&state.name)), say::ROLE);
+    let laws = list(background.rules.iter().map(|rule| &*rule.prompt));
+    let world = background.world_prompt().unwrap_or_default().to_owned();
+    let persona = background.persona().unwrap_or_default().to_owned();
+    let persona_heading = format!("## {}", say::CHARACTER);
+    let mut sections = vec![
+        new("opening", "", opening),
+        new("base_rules", say::BASE_RULES_HEADING, list(background.base_rules())),
+        new("rules", say::LAWS_HEADING, laws),
+        new("world", say::WORLD_HEADING, world).ranked(WORLD_RANK),
+        new("character", &persona_heading, persona),
+    ];
+    for (rank, (title, text)) in
+        (DOSSIER_RANK..).zip(state.dossier.iter().filter_map(dossier::section))
+    {
+        let name = format!("dossier: {title}");
+        sections.push(new(&name, &format!("## {title}"), text).ranked(rank));
+    }
+    sections.push(new("tags", say::SPEAK_HEADING, dialect::text(vocabulary)));
+    sections.push(new("closing", say::RULES_HEADING, list(say::RULES)));
+    sections.retain(|section| section.chars() > 0);
+    sections
+}
+
+/// A line for each rule.
+fn list<'a>(rules: impl IntoIterator<Item = &'a str>) -> String {
+    let rules = rules.into_iter().map(str::trim).filter(|rule| !rule.is_empty());
+    let mut out = String::new();
+    for rule in rules {
         // Writing to a string can't fail.
-        let _ = write!(out, "\n{}\n{world}\n", say::WORLD_HEADING);
+        let _ = writeln!(out, "- {rule}");
     }
-    if let Some(persona) = background.persona() {
-        let _ = write!(out, "\n## {}\n{persona}\n", say::CHARACTER);
-    }
-    for (title, text) in state.dossier.iter().filter_map(dossier::section) {
-        // Writing to a string can't fail.
-        let _ = write!(out, "\n## {title}\n{text}\n");
-    }
-    let _ = write!(out, "\n{}\n{}\n", say::SPEAK_HEADING, dialect::text(vocabulary));
-    list(&mut out, say::RULES_HEADING, say::RULES);
     out.truncate(out.trim_end().len());
     out
 }
 
-/// A heading with a line for each rule under it; nothing where there is no rule.
-fn list<'a>(out: &mut String, heading: &str, rules: impl IntoIterator<Item = &'a str>) {
-    let mut rules = rules.into_iter().map(str::trim).filter(|rule| !rule.is_empty()).peekable();
-    if rules.peek().is_none() {
-        return;
-    }
-    let _ = writeln!(out, "\n{heading}");
-    for rule in rules {
-        let _ = writeln!(out, "- {rule}");
-    }
+/// How things stand now.
+pub fn context(state: &AgentState, scene: Option<&str>) -> Vec<Section> {
+    let scene = scene.map(|text| situation("scene", say::SCENE, text).ranked(SCENE_RANK));
+    let parts = state.prompt_parts.iter().filter(|part| !part.text.trim().is_empty());
+    let parts = (PART_RANK..).zip(parts).map(|(rank, part)| {
+        let name = format!("part: {}", quote::one_line(&part.title));
+        situation(&name, &part.title, &part.text).ranked(rank)
+    });
+    scene.into_iter().chain(parts).collect()
 }
 
-/// How things stand now, up to the heading under which it is told what happens; empty if the game
-/// says nothing of it.
-pub fn context(state: &AgentState, scene: Option<&str>) -> String {
-    let mut out = String::new();
-    let parts = state.prompt_parts.iter().map(|part| (&*part.title, &*part.text));
-    let parts = scene.map(|scene| (say::SCENE, scene)).into_iter().chain(parts);
-    for (title, text) in parts.filter(|(_, text)| !text.trim().is_empty()) {
-        let (title, text) = (quote::one_line(title), quote::block(text, ""));
-        let (title, text) = (quote::escaped(&title), quote::escaped(&text));
-        let _ = write!(out, "\n#### {title}\n{text}\n");
-    }
+/// A section of the present situation. Its words may be a player's.
+pub fn situation(name: &str, title: &str, text: &str) -> Section {
+    let (title, text) = (quote::one_line(title), quote::block(text, ""));
+    let heading = format!("#### {}", quote::escaped(&title));
+    Section::new(Place::Context, name, &heading, quote::escaped(&text).into_owned())
+}
+
+/// The system message.
+pub fn text(sections: &[Section]) -> String {
+    let mut out = joined(sections, Place::System);
+    out.truncate(out.trim_end().len());
+    out
+}
+
+/// How things stand now, up to the heading under which it is told what happens; empty if there is
+/// nothing to say of it.
+pub fn context_text(sections: &[Section]) -> String {
+    let out = joined(sections, Place::Context);
     if out.is_empty() {
         return out;
     }
-    format!("{}\n{out}\n{}", say::CONTEXT_HEADING, say::EVENTS_HEADING)
+    format!("{}\n\n{out}\n{}", say::CONTEXT_HEADING, say::EVENTS_HEADING)
+}
+
+fn joined(sections: &[Section], place: Place) -> String {
+    let mut out = String::new();
+    for section in sections.iter().filter(|section| section.place == place) {
+        section.write(&mut out);
+    }
+    out
 }

@@ -2,12 +2,14 @@
 //! it. Nothing here acts; `llm` speaks in these words, `turn` fills them in, `store` keeps what the
 //! next prompt needs, `turn_log` writes everything to files, and analysis reads it back.
 
+mod context;
 mod history;
 mod message;
 mod presented;
 mod retrieved;
 mod turn;
 
+pub use context::{ContextReport, Fate, SectionReport};
 pub use history::{
     AgentHistory, LedgerTag, Observation, Occurrence, PastTurn, ToolAnswer, TurnEnd, TurnResult,
 };

@@ -67,6 +67,8 @@ pub enum LeftOutBecause {
     Shown,
     /// Better ones were enough.
     Enough,
+    /// The prompt had no room for it.
+    NoRoom,
 }
 
 /// A piece that was considered and left out.
@@ -103,6 +105,15 @@ pub struct Retrieved {
     pub memories: Vec<Piece>,
     /// How it was looked for.
     pub report: RetrievalReport,
+}
+
+impl Retrieved {
+    /// How many pieces the prompt had no room for.
+    #[must_use]
+    pub fn without_room(&self) -> usize {
+        let left_out = self.report.left_out.iter();
+        left_out.filter(|left_out| left_out.because == LeftOutBecause::NoRoom).count()
+    }
 }
 
 /// Why an entry of a lorebook is awake.

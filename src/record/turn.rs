@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use dramatis_protocol::{AgentState, Id, Origin, Timings, Warnings};
 use serde::{Deserialize, Serialize};
 
+use super::context::ContextReport;
 use super::history::{LedgerTag, TurnEnd};
 use super::message::{Delta, Message, ToolSpec, Usage};
 
@@ -47,6 +48,10 @@ pub struct TurnRecord {
     pub state: Arc<AgentState>,
     /// Exactly what the model was sent.
     pub messages: Arc<Vec<Message>>,
+    /// What those are made of, and what was left out; absent if the turn was cut before the model was
+    /// asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context: Option<Arc<ContextReport>>,
     /// The tools that it was offered.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tools: Vec<ToolSpec>,

@@ -3,98 +3,12 @@
 
 use std::cmp::Reverse;
 
-use regex::Regex;
+use dramatis_protocol::assets::SecondaryLogic;
 use unicode_normalization::UnicodeNormalization;
 
 use super::terms::is_spaced;
+use crate::assets::{Entry, Key};
 use crate::record::{Woken, WokenBy, WokenEntry};
-
-/// How secondary keys decide, when a key was mentioned. Without any the key is enough.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Logic {
-    /// One of them must be mentioned, too.
-    #[default]
-    AndAny,
-    /// All of them must be mentioned, too.
-    AndAll,
-    /// None of them may be mentioned.
-    NotAny,
-    /// Not all of them may be mentioned.
-    NotAll,
-}
-
-/// A piece of a lorebook.
-#[derive(Debug, Clone)]
-pub struct Entry {
-    /// What reports call it.
-    pub id: String,
-    /// One of them must be mentioned.
-    pub keys: Vec<Key>,
-    /// More keys, that decide as `logic` says.
-    pub secondary: Vec<Key>,
-    /// How they decide.
-    pub logic: Logic,
-    /// Whether it is always awake.
-    pub constant: bool,
-    /// Where it stands in the prompt: lower is higher up.
-    pub order: i64,
-    /// What stays when there is no room for all: the lowest goes first.
-    pub priority: i64,
-    /// Whether its text may wake others.
-    pub wakes_others: bool,
-    /// Whether the texts of others may wake it.
-    pub woken_by_others: bool,
-    /// What the model is told.
-    pub content: String,
-}
-
-/// What must be mentioned.
-#[derive(Debug, Clone)]
-pub struct Key {
-    /// As it is written in the book.
-    written: String,
-    matcher: Matcher,
-}
-
-#[derive(Debug, Clone)]
-enum Matcher {
-    /// The text, in small letters unless case counts.
-    Plain {
-        text: String,
-        case_sensitive: bool,
-        whole_words: bool,
-    },
-    Regex(Regex),
-}
-
-impl Key {
-    /// A word or several. Unless said otherwise it counts as a whole word, if its script puts spaces
-    /// between words.
-    #[must_use]
-    pub fn plain(key: &str, case_sensitive: bool, whole_words: Option<bool>) -> Self {
-        let text: String = key.trim().nfc().collect();
-        let text = if case_sensitive { text } else { text.to_lowercase() };
-        let whole_words = whole_words.unwrap_or_else(|| text.chars().all(is_spaced));
-        let matcher = Matcher::Plain { text, case_sensitive, whole_words };
-        Self { written: key.to_owned(), matcher }
-    }
-
-    /// A regular expression, compiled by whoever knows how large it may be.
-    #[must_use]
-    pub fn regex(regex: Regex) -> Self {
-        Self { written: regex.as_str().to_owned(), matcher: Matcher::Regex(regex) }
-    }
-
-    fn is_in(&self, text: &Text) -> bool {
-        match &self.matcher {
-            Matcher::Regex(regex) => regex.is_match(&text.written),
-            Matcher::Plain { text: key, case_sensitive, whole_words } => {
-                let text = if *case_sensitive { &text.written } else { &text.small };
-                !key.is_empty() && mentions(text, key, *whole_words)
-            }
-        }
-    }
-}
 
 /// What keys are looked for in.
 struct Text {
@@ -109,11 +23,24 @@ impl Text {
     }
 }
 
-fn mentions(text: &str, key: &str, whole_words: bool) -> bool {
+/// Whether one of an entry's keys stands in a text.
+fn is_in(key: &Key, entry: &Entry, text: &Text) -> bool {
+    match key {
+        Key::Regex(regex) => regex.is_match(&text.written),
+        Key::Text { folded, .. } => {
+            let text = if entry.case_sensitive { &text.written } else { &text.small };
+            !folded.is_empty() && mentions(text, folded, entry.whole_words)
+        }
+    }
+}
+
+/// Unless said otherwise a key counts as a whole word, if its script puts spaces between words.
+fn mentions(text: &str, key: &str, whole_words: Option<bool>) -> bool {
     let is_letter = |char: Option<char>| char.is_some_and(|it| it.is_alphanumeric() || it == '_');
-    // A key that begins with punctuation needs no border there.
-    let (first, last) = (is_letter(key.chars().next()), is_letter(key.chars().next_back()));
     text.match_indices(key).any(|(start, _)| {
+        let whole_words = whole_words.unwrap_or_else(|| key.chars().all(is_spaced));
+        // A key that begins with punctuation needs no border there.
+        let (first, last) = (is_letter(key.chars().next()), is_letter(key.chars().next_back()));
         let before = text.get(..start).and_then(|text| text.chars().next_back());
         let after = text.get(start + key.len()..).and_then(|text| text.chars().next());
         !whole_words || !((first && is_letter(before)) || (last && is_letter(after)))
@@ -132,7 +59,7 @@ pub struct Bounds {
 /// The entries that wake for a text. `size` measures their texts, in characters or tokens. In the
 /// prompt's order; entries of the same order as they come.
 #[must_use]
-pub fn wake(entries: &[Entry], text: &str, bounds: Bounds, size: impl Fn(&str) -> usize) -> Woken {
+pub fn wake(entries: &[&Entry], text: &str, bounds: Bounds, size: impl Fn(&str) -> usize) -> Woken {
     let mut awake: Vec<(usize, WokenBy)> = Vec::new();
     let said = Text::new(text);
     for (place, entry) in entries.iter().enumerate() {
@@ -147,10 +74,14 @@ pub fn wake(entries: &[Entry], text: &str, bounds: Bounds, size: impl Fn(&str) -
             .get(round)
             .into_iter()
             .flatten()
-            .filter_map(|(place, _)| entries.get(*place))
-            .filter(|entry| entry.wakes_others)
+            .filter_map(|(place, _)| entries.get(*place).copied())
+            .filter(|entry| entry.recursion.wakes_others)
             .collect();
-        let mut sleeping: Vec<bool> = entries.iter().map(|entry| entry.woken_by_others).collect();
+        if speakers.is_empty() {
+            break;
+        }
+        let mut sleeping: Vec<bool> =
+            entries.iter().map(|entry| entry.recursion.woken_by_others).collect();
         for (place, _) in &awake {
             sleeping.get_mut(*place).into_iter().for_each(|sleeps| *sleeps = false);
         }
@@ -179,39 +110,35 @@ fn wakes(entry: &Entry, text: &Text, around: &Text, speaker: Option<&Entry>) -> 
     if entry.constant {
         return Some(WokenBy::Constant);
     }
-    let key = entry.keys.iter().find(|key| key.is_in(text))?;
-    let secondary: Vec<String> = entry
-        .secondary
-        .iter()
-        .filter(|key| key.is_in(around))
-        .map(|key| key.written.clone())
-        .collect();
-    let (some, all) = (!secondary.is_empty(), secondary.len() == entry.secondary.len());
-    let agrees = entry.secondary.is_empty()
-        || match entry.logic {
-            Logic::AndAny => some,
-            Logic::AndAll => all,
-            Logic::NotAny => !some,
-            Logic::NotAll => !all,
+    let key = entry.keys.iter().find(|key| is_in(key, entry, text))?;
+    let secondary = entry.secondary_keys.iter().filter(|key| is_in(key, entry, around));
+    let secondary: Vec<String> = secondary.map(|key| key.as_str().to_owned()).collect();
+    let (some, all) = (!secondary.is_empty(), secondary.len() == entry.secondary_keys.len());
+    let agrees = entry.secondary_keys.is_empty()
+        || match entry.secondary_logic {
+            SecondaryLogic::AndAny => some,
+            SecondaryLogic::AndAll => all,
+            SecondaryLogic::NotAny => !some,
+            SecondaryLogic::NotAll => !all,
         };
     agrees.then(|| WokenBy::Key {
-        key: key.written.clone(),
+        key: key.as_str().to_owned(),
         secondary,
-        entry: speaker.map(|speaker| speaker.id.clone()),
+        entry: speaker.map(|speaker| speaker.label().to_owned()),
     })
 }
 
 /// Leaves the lowest priority out until the rest fits; of the same priority the last in the prompt.
 /// What would not even fit alone goes first, and takes no one's place.
 fn within_budget(
-    entries: &[Entry],
+    entries: &[&Entry],
     awake: Vec<(usize, WokenBy)>,
     budget: usize,
     size: impl Fn(&str) -> usize,
 ) -> Woken {
     let mut all: Vec<(&Entry, usize, WokenBy)> = awake
         .into_iter()
-        .filter_map(|(place, by)| entries.get(place).map(|entry| (entry, place, by)))
+        .filter_map(|(place, by)| entries.get(place).map(|entry| (*entry, place, by)))
         .collect();
     all.sort_by_key(|(entry, place, _)| (entry.order, *place));
     let sizes: Vec<usize> = all.iter().map(|(entry, ..)| size(&entry.content)).collect();
@@ -233,30 +160,43 @@ fn within_budget(
     let mut woken = Woken::default();
     for ((entry, _, by), kept) in all.into_iter().zip(kept) {
         let list = if kept { &mut woken.entries } else { &mut woken.no_room };
-        list.push(WokenEntry { id: entry.id.clone(), content: entry.content.clone(), by });
+        let (id, content) = (entry.label().to_owned(), entry.content.clone());
+        list.push(WokenEntry { id, content, by });
     }
     woken
 }
 
 #[cfg(test)]
 mod tests {
+    use dramatis_protocol::assets::Recursion;
+
     use super::*;
 
     const WIDE: Bounds = Bounds { budget: 10_000, recursion: 3 };
 
     fn entry(id: &str, keys: &[&str]) -> Entry {
         Entry {
-            id: id.to_owned(),
-            keys: keys.iter().map(|key| Key::plain(key, false, None)).collect(),
-            secondary: Vec::new(),
-            logic: Logic::AndAny,
+            id: Some(id.into()),
+            name: None,
+            keys: keys.iter().map(|key| plain(key)).collect(),
+            secondary_keys: Vec::new(),
+            secondary_logic: SecondaryLogic::AndAny,
+            case_sensitive: false,
+            whole_words: None,
             constant: false,
             order: 100,
             priority: 0,
-            wakes_others: true,
-            woken_by_others: true,
             content: format!("text of {id}"),
+            recursion: Recursion::default(),
         }
+    }
+
+    fn plain(key: &str) -> Key {
+        Key::new(key, false, false).unwrap().0
+    }
+
+    fn wake(entries: &[Entry], text: &str, bounds: Bounds) -> Woken {
+        super::wake(&entries.iter().collect::<Vec<_>>(), text, bounds, str::len)
     }
 
     fn ids(entries: &[WokenEntry]) -> Vec<&str> {
@@ -264,7 +204,7 @@ mod tests {
     }
 
     fn wake_all(entries: &[Entry], text: &str) -> Woken {
-        wake(entries, text, WIDE, |text| text.chars().count())
+        wake(entries, text, WIDE)
     }
 
     fn is_awake(entry: Entry, text: &str) -> bool {
@@ -285,8 +225,6 @@ mod tests {
             ("银剑", "他的银剑丢了", true),
             ("ดาบ", "ดาบเงินของเขา", true),
             ("...", "well...no", true),
-            ("", "anything", false),
-            (" ", "any thing", false),
         ] {
             assert_eq!(is_awake(entry("x", &[key]), text), expected, "{key:?} in {text:?}");
         }
@@ -294,14 +232,22 @@ mod tests {
 
     #[test]
     fn case_and_borders_are_as_the_entry_says() {
-        let with = |key| Entry { keys: vec![key], ..entry("x", &[]) };
-        assert!(!is_awake(with(Key::plain("Will", true, None)), "he will go"));
-        assert!(is_awake(with(Key::plain("Will", true, None)), "ask Will"));
-        assert!(is_awake(with(Key::plain("cat", false, Some(false))), "concatenate"));
-        assert!(!is_awake(with(Key::plain("银剑", false, Some(true))), "他的银剑丢了"));
-        let regex = || Key::regex(Regex::new(r"(?i)drag(on|ons)\b").unwrap());
-        assert!(is_awake(with(regex()), "Dragons!"));
-        assert!(!is_awake(with(regex()), "dragonfly"));
+        let case_counts = Entry {
+            case_sensitive: true,
+            keys: vec![Key::new("Will", false, true).unwrap().0],
+            ..entry("x", &[])
+        };
+        assert!(!is_awake(case_counts.clone(), "he will go"));
+        assert!(is_awake(case_counts, "ask Will"));
+        let whole = |key, whole| Entry { whole_words: Some(whole), ..entry("x", &[key]) };
+        assert!(is_awake(whole("cat", false), "concatenate"));
+        assert!(!is_awake(whole("银剑", true), "他的银剑丢了"));
+        let regex = || Entry {
+            keys: vec![Key::new(r"drag(on|ons)\b", true, false).unwrap().0],
+            ..entry("x", &[])
+        };
+        assert!(is_awake(regex(), "Dragons!"));
+        assert!(!is_awake(regex(), "dragonfly"));
     }
 
     #[test]
@@ -309,16 +255,20 @@ mod tests {
         let check = |logic, expected: [bool; 3]| {
             let texts = ["the king", "the king and the crown", "king, crown and throne"];
             for (text, expected) in texts.iter().zip(expected) {
-                let secondary = ["crown", "throne"].map(|key| Key::plain(key, false, None)).into();
-                let entry = Entry { secondary, logic, ..entry("x", &["king"]) };
+                let secondary = ["crown", "throne"].map(plain).into();
+                let entry = Entry {
+                    secondary_keys: secondary,
+                    secondary_logic: logic,
+                    ..entry("x", &["king"])
+                };
                 assert_eq!(is_awake(entry.clone(), text), expected, "{logic:?} for {text:?}");
                 assert!(!is_awake(entry, "crown"), "a key must be mentioned");
             }
         };
-        check(Logic::AndAny, [false, true, true]);
-        check(Logic::AndAll, [false, false, true]);
-        check(Logic::NotAny, [true, false, false]);
-        check(Logic::NotAll, [true, true, false]);
+        check(SecondaryLogic::AndAny, [false, true, true]);
+        check(SecondaryLogic::AndAll, [false, false, true]);
+        check(SecondaryLogic::NotAny, [true, false, false]);
+        check(SecondaryLogic::NotAll, [true, true, false]);
     }
 
     #[test]
@@ -334,7 +284,7 @@ mod tests {
             says("d", "Lio", "Lio knows the mill."),
         ];
         let reach = |book: &[Entry], recursion| {
-            let woken = wake(book, "the mill", Bounds { recursion, ..WIDE }, str::len);
+            let woken = wake(book, "the mill", Bounds { recursion, ..WIDE });
             woken.entries.len()
         };
         assert_eq!([0, 1, 2, 3, 9].map(|recursion| reach(&book, recursion)), [1, 2, 3, 4, 4]);
@@ -343,10 +293,10 @@ mod tests {
         assert_eq!(by, WokenBy::Key { key, secondary, entry: Some("a".to_owned()) });
 
         let mut silent = book.clone();
-        silent[1].wakes_others = false;
+        silent[1].recursion.wakes_others = false;
         assert_eq!(reach(&silent, 9), 2);
         let mut deaf = book.clone();
-        deaf[1].woken_by_others = false;
+        deaf[1].recursion.woken_by_others = false;
         assert_eq!(reach(&deaf, 9), 1);
         assert_eq!(ids(&wake_all(&deaf, "Oswin!").entries), ["a", "b", "c", "d"]);
     }
@@ -367,7 +317,7 @@ mod tests {
             ranked("huge", 1, 9, 500),
         ];
         let check = |budget, kept: &[&str], left: &[&str]| {
-            let woken = wake(&book, "", Bounds { budget, ..WIDE }, str::len);
+            let woken = wake(&book, "", Bounds { budget, ..WIDE });
             assert_eq!(ids(&woken.entries), kept, "within {budget}");
             assert_eq!(ids(&woken.no_room), left, "within {budget}");
         };

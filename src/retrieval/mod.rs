@@ -8,6 +8,8 @@
 pub mod chunk;
 mod common;
 pub mod embed;
+pub mod exchange;
+mod keeper;
 pub mod lorebook;
 pub mod rank;
 mod stem;
@@ -84,10 +86,12 @@ pub struct Exchange<'a> {
     pub session: &'a Id,
     /// The agent.
     pub agent: &'a Id,
-    /// The turn, which the game has confirmed.
+    /// The turn.
     pub turn: &'a Id,
-    /// What was said to the agent or happened.
+    /// What was said and happened, a line for each, with who it was.
     pub heard: &'a str,
+    /// The agent's name.
+    pub name: &'a str,
     /// What it said and did.
     pub answered: &'a str,
 }
@@ -116,6 +120,11 @@ impl LoreOf<'_> {
 
     fn scope(self) -> Scope {
         Scope::Lore(self.name())
+    }
+
+    /// Whether a name in the store is that of a file's lore.
+    fn is_of_a_file(name: &str) -> bool {
+        name.starts_with("world:") || name.starts_with("character:")
     }
 }
 
@@ -156,26 +165,34 @@ impl Retriever {
         Ok(changed)
     }
 
-    /// The write of an exchange, to be submitted to the store in the order of the agent's others,
-    /// after that of its turn. None: there is nothing to remember.
+    /// What an agent is to remember of an exchange, with the terms by which it is found. None: there
+    /// is nothing to remember.
     #[must_use]
-    pub fn memory(exchange: &Exchange<'_>) -> Option<Write> {
+    pub fn memory_of(exchange: &Exchange<'_>) -> Option<Findable> {
         let (heard, answered) = (exchange.heard.trim(), exchange.answered.trim());
-        let lines = [("User: ", heard), ("AI: ", answered)];
-        let lines = lines.iter().filter(|(_, text)| !text.is_empty());
-        let body = lines.map(|(who, text)| format!("{who}{text}")).collect::<Vec<_>>().join("\n");
-        if body.is_empty() {
+        let own = format!("{}: {answered}", exchange.name.trim());
+        let lines = [heard, if answered.is_empty() { "" } else { &own }];
+        let lines: Vec<&str> = lines.into_iter().filter(|line| !line.is_empty()).collect();
+        if lines.is_empty() {
             return None;
         }
-        let body = first_chars(&body, MEMORY_CHARS).to_owned();
-        // The labels stand in every memory: nobody is to be found by them.
+        let body = first_chars(&lines.join("\n"), MEMORY_CHARS).to_owned();
+        // Its own name stands in every memory: nothing is to be found by it.
         let said = format!("{heard}\n{answered}");
         let terms = terms::of_document(first_chars(&said, MEMORY_CHARS));
+        Some(Findable { body, terms })
+    }
+
+    /// The write of [`Self::memory_of`], to be submitted to the store in the order of the agent's
+    /// others, after that of its turn.
+    #[must_use]
+    pub fn memory(exchange: &Exchange<'_>) -> Option<Write> {
+        let text = Self::memory_of(exchange)?;
         Some(Write::Memory {
             session: exchange.session.clone(),
             agent: exchange.agent.clone(),
             turn_id: exchange.turn.clone(),
-            text: Findable { body, terms },
+            text,
         })
     }
 

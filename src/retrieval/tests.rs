@@ -42,7 +42,8 @@ async fn live(retriever: &Retriever, turn: &str, heard: &str, answered: &str) {
     };
     let started = Write::TurnStarted { session: session.clone(), agent: agent.clone(), turn: past };
     retriever.store.submit(started).await.await.unwrap();
-    let exchange = Exchange { session: &session, agent: &agent, turn: &turn, heard, answered };
+    let exchange =
+        Exchange { session: &session, agent: &agent, turn: &turn, heard, name: "Ned", answered };
     retriever.remember(&exchange).await.unwrap().await.unwrap();
 }
 
@@ -83,7 +84,7 @@ async fn what_fits_is_found_and_the_rest_is_told_with_the_reason() {
     assert_eq!(lore, ["Maren set the mill on fire.", "The mill burnt down in spring."]);
     let [memory] = found.memories.as_slice() else { panic!("{:?}", found.memories) };
     assert_eq!(memory.source, PieceSource::Memory { turn_id: id("t2") });
-    assert_eq!(memory.text, "User: Who owns the mill?\nAI: Grete does, the mill is hers.");
+    assert_eq!(memory.text, "Who owns the mill?\nNed: Grete does, the mill is hers.");
     assert_eq!(memory.reason, "words: mill");
     assert_eq!(found.report.terms, ["mill"]);
     let mut left: Vec<_> = found
@@ -99,16 +100,22 @@ async fn what_fits_is_found_and_the_rest_is_told_with_the_reason() {
 }
 
 #[tokio::test]
-async fn labels_find_nobody_and_nothing_is_asked_with_common_words() {
+async fn the_agents_own_name_finds_nothing_and_nothing_is_asked_with_common_words() {
     let retriever = Retriever::new(store().await, Settings::default(), None);
     live(&retriever, "t1", "Good morning", "Hello there").await;
-    for text in ["the user and the AI", "what is it?", "", "  "] {
+    for text in ["Ned!", "what is it?", "", "  "] {
         let found = ask(&retriever, text, &[]).await;
         assert_eq!((found.memories, found.report.left_out), (Vec::new(), Vec::new()), "{text}");
     }
     let (session, agent, turn) = (id("s"), id("guard"), id("t1"));
-    let silence =
-        Exchange { session: &session, agent: &agent, turn: &turn, heard: " ", answered: "\n" };
+    let silence = Exchange {
+        session: &session,
+        agent: &agent,
+        turn: &turn,
+        heard: " ",
+        name: "Ned",
+        answered: "\n",
+    };
     assert_eq!(Retriever::memory(&silence), None);
 }
 
@@ -214,7 +221,7 @@ async fn vectors_that_could_not_be_made_are_made_later_and_each_model_has_its_ow
     live(&retriever, "t2", "And then?", "We went home.").await;
     retriever.settle().await;
     let found = ask(&retriever, "flames", &[]).await;
-    assert_eq!(texts(&found.memories), ["User: What happened?\nAI: It burnt to embers."]);
+    assert_eq!(texts(&found.memories), ["What happened?\nNed: It burnt to embers."]);
 
     let (other, _) = poet(&store, "another poet");
     assert_eq!(ask(&other, "flames", &[]).await.memories, [], "its vectors are not comparable");

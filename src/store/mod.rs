@@ -15,7 +15,7 @@ mod search;
 mod sessions;
 mod write;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, TryLockError};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -230,6 +230,14 @@ impl Store {
         let hashes = chunks.iter().map(|chunk| chunk.hash).collect();
         let changed = self.ask(Job::KeepLore { name: name.to_owned(), hashes }).await?;
         Ok(self.add_lore(name, chunks).await? || changed)
+    }
+
+    /// The names under which there is lore.
+    ///
+    /// # Errors
+    /// If they can't be read.
+    pub async fn lore_names(&self) -> Result<BTreeSet<String>, StoreError> {
+        self.read(search::lore_names).await
     }
 
     /// Adds to the lore under a name, as [`Self::index_lore`] does, and forgets nothing of it.

@@ -168,6 +168,15 @@ pub(super) fn add_lore(
     Ok(changed)
 }
 
+/// The names under which there is lore.
+pub(super) fn lore_names(connection: &Connection) -> Result<BTreeSet<String>, Failure> {
+    let sql = "SELECT name FROM lore WHERE EXISTS
+               (SELECT 1 FROM documents WHERE documents.lore = lore.lore)";
+    let mut statement = connection.prepare_cached(sql)?;
+    let rows = statement.query_map([], |row| row.get(0))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
 /// The hashes of a scope's lore.
 pub(super) fn lore_hashes(connection: &Connection, name: &str) -> Result<BTreeSet<u64>, Failure> {
     let sql = "SELECT hash FROM documents JOIN lore USING (lore) WHERE name = ?1";

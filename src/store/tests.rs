@@ -437,7 +437,13 @@ async fn catching_up_takes_the_place_of_what_came_through_and_opens_the_session(
     put(&store, observation("guard", "later than thunder")).await.unwrap();
     let turns = vec![turn("t2", &["e2"]), turn("t3", &["e3"])];
     let state = Some(Arc::new(AgentState { name: "Guard".to_owned(), ..AgentState::default() }));
-    let memory = UnwrittenMemory { from: 1, turns: turns.clone(), pending, state: state.clone() };
+    let memory = UnwrittenMemory {
+        from: 1,
+        turns: turns.clone(),
+        pending,
+        state: state.clone(),
+        memories: Vec::new(),
+    };
     for _ in 0..2 {
         put(&store, catch_up("guard", memory.clone())).await.unwrap();
         let agent = load(&store, "guard").await;

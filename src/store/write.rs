@@ -42,6 +42,8 @@ pub struct UnwrittenMemory {
     pub from: u64,
     /// The turns from there on, the newest last. If there is none, the store's turns stay.
     pub turns: Vec<PastTurn>,
+    /// What the agent is to remember of turns, as [`Write::Memory`].
+    pub memories: Vec<(Id, Findable)>,
     /// Everything that waits for the next turn, in its order.
     pub pending: Vec<Observation>,
     /// The last known state, if there is one.
@@ -79,7 +81,10 @@ pub(super) fn apply(connection: &Connection, write: &Write) -> Result<(), Failur
         }
         Write::CatchUp { session, named, agent, memory } => {
             sessions::open(connection, session, *named)?;
-            catch_up(connection, &agent_key(connection, session, agent)?, memory)
+            catch_up(connection, &agent_key(connection, session, agent)?, memory)?;
+            memory.memories.iter().try_for_each(|(turn_id, text)| {
+                search::remember(connection, (session, agent), turn_id, text)
+            })
         }
     }
 }

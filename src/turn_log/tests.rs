@@ -74,6 +74,7 @@ fn record(turn_id: &str, tags: Vec<LedgerTag>, end: TurnEnd) -> TurnRecord {
         started_at: at(1),
         state: Arc::new(AgentState { name: "Brom *the* Grim".to_owned(), ..AgentState::default() }),
         messages,
+        context: None,
         tools,
         deltas: vec![
             RawDelta { at_ms: 12, delta: Delta::Text("<speech>Hal".to_owned()) },

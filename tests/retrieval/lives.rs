@@ -154,7 +154,14 @@ impl World {
     }
 
     async fn remember(&self, session: &Id, agent: &Id, turn: &Id, secret: &str) {
-        let exchange = Exchange { session, agent, turn, heard: "Tell me!", answered: secret };
+        let exchange = Exchange {
+            session,
+            agent,
+            turn,
+            heard: "Wren: Tell me!",
+            name: agent,
+            answered: secret,
+        };
         self.retriever.remember(&exchange).await.unwrap().await.unwrap();
     }
 
@@ -217,7 +224,7 @@ impl World {
             let expected: BTreeMap<Id, String> = turns
                 .into_iter()
                 .flatten()
-                .map(|(turn, secret)| (turn.clone(), format!("User: Tell me!\nAI: {secret}")))
+                .map(|(turn, secret)| (turn.clone(), format!("Wren: Tell me!\n{agent}: {secret}")))
                 .collect();
             prop_assert_eq!(memories, expected, "{} in {}", agent, session);
             let lore: Vec<String> = found.lore.into_iter().map(|piece| piece.text).collect();

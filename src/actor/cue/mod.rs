@@ -26,6 +26,7 @@ pub fn cue_from_messages(messages: &[Message]) -> Cue {
     let told = Told::read(newest);
     let mut sections = sections(system);
     sections.extend(self::sections(newest));
+    let memories = take_memories(&mut sections);
     let mut tool_answers = tool_messages(messages);
     if tool_answers.is_empty() && told.event.is_none() {
         tool_answers = told.answers;
@@ -40,6 +41,7 @@ pub fn cue_from_messages(messages: &[Message]) -> Cue {
         text: event.text,
         observations: told.observations,
         tool_answers,
+        memories,
         past_turns: messages.iter().filter(|it| it.role == Role::Assistant).count(),
         vocabulary: Arc::new(tags::vocabulary(system)),
     }
@@ -53,6 +55,16 @@ fn agent_name(system: &str) -> Option<&str> {
     let named =
         name.chars().next().is_some_and(|first| first.is_alphabetic() && !first.is_lowercase());
     (named && name.len() <= 64).then_some(name)
+}
+
+/// What stands under the heading of memories, each behind a blank line.
+fn take_memories(sections: &mut Vec<CueSection>) -> Vec<String> {
+    let is_memory = |section: &CueSection| section.title.starts_with("What you remember");
+    let (memories, others) = std::mem::take(sections).into_iter().partition(is_memory);
+    *sections = others;
+    let memories: Vec<CueSection> = memories;
+    let texts = memories.iter().flat_map(|section| section.text.split("\n\n"));
+    texts.map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned).collect()
 }
 
 /// The texts under headings such as `## Goals`. Those like `### RULES ###` are the program's.

@@ -66,6 +66,7 @@ fn cue(text: Option<&str>) -> Cue {
         text: text.map(str::to_owned),
         observations: Vec::new(),
         tool_answers: Vec::new(),
+        memories: Vec::new(),
         past_turns: 0,
         vocabulary: Arc::new(Vocabulary::new(vocabulary()).unwrap()),
     }

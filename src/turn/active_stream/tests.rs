@@ -107,6 +107,7 @@ impl Stage {
             finish_reason: "stop".to_owned(),
             model: None,
             usage: None,
+            context: None,
             timings: Timings::default(),
             warnings: Warnings::new(),
         });

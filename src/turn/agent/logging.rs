@@ -5,7 +5,6 @@ use std::sync::Arc;
 use dramatis_protocol::{CancelTurn, DropReason, ErrorMessage, Id};
 
 use super::Agent;
-use crate::generation::Generation;
 use crate::record::{Occurrence, PastTurn, ToolAnswer, TurnRecord, TurnResult};
 use crate::turn_log::{LogEntry, Logged};
 
@@ -22,18 +21,23 @@ impl Agent {
         self.log(Logged::EventDropped { event_id: event_id.clone(), reason });
     }
 
-    pub(super) fn log_turn_started(&self, turn: &PastTurn, model: &str, generation: &Generation) {
+    pub(super) fn log_turn_started(&self, turn: &PastTurn, model: &str) {
         self.log(Logged::TurnStarted {
             turn_id: turn.turn_id.clone(),
             event_ids: turn.event_ids.clone(),
             origin: turn.origin,
             model: model.to_owned(),
         });
+    }
+
+    /// What the running turn's model is sent.
+    pub(super) fn log_model_input(&self) {
+        let Some(running) = &self.running else { return };
         self.log(Logged::ModelInput {
-            turn_id: turn.turn_id.clone(),
-            model: model.to_owned(),
-            messages: Arc::clone(generation.messages()),
-            tools: generation.tools().to_vec(),
+            turn_id: running.turn_id().clone(),
+            model: running.model.clone(),
+            messages: Arc::clone(running.generation.messages()),
+            tools: running.generation.tools().to_vec(),
         });
     }
 

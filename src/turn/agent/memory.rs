@@ -93,6 +93,7 @@ impl Memory {
         UnwrittenMemory {
             from: self.forgotten.saturating_add(known) as u64,
             turns: self.turns.iter().skip(known).cloned().collect(),
+            memories: Vec::new(),
             pending: self.pending.iter().map(|(_, observation)| observation.clone()).collect(),
             state,
         }

@@ -11,6 +11,7 @@ mod look_up;
 mod memory;
 mod messages;
 mod metrics;
+mod remembering;
 mod results;
 mod running;
 mod states;

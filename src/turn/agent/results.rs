@@ -11,13 +11,21 @@ use super::super::state::Input;
 use super::Agent;
 use super::look_up::FoundTurn;
 use super::writes::Promise;
-use crate::record::{LedgerTag, Observation, ToolAnswer, TurnResult};
+use crate::record::{LedgerTag, Observation, PastTurn, ToolAnswer, TurnResult};
 
 /// A turn as far as its results are checked against it.
 pub(super) struct KnownTurn {
     tags: Vec<LedgerTag>,
     /// Whether its tags are known: not if the server went down in its middle.
     has_tags: bool,
+    /// All of it, where memory doesn't hold it.
+    old: Option<PastTurn>,
+}
+
+impl KnownTurn {
+    fn of(turn: &PastTurn) -> Self {
+        Self { tags: turn.tags.clone(), has_tags: turn.end.is_some(), old: None }
+    }
 }
 
 impl Agent {
@@ -44,7 +52,11 @@ impl Agent {
         if let Some(turn) = in_memory {
             turn.result = Some(result.clone());
         }
-        self.writes.result(turn_id.clone(), result, promise, is_in_memory);
+        self.writes.result(turn_id.clone(), result.clone(), promise, is_in_memory);
+        match turn.old {
+            Some(old) => self.remember_old(&PastTurn { result: Some(result), ..old }),
+            None => self.remember(&turn_id),
+        }
         self.tell(Input::Result { turn_id });
     }
 
@@ -91,16 +103,16 @@ impl Agent {
     ) -> Option<KnownTurn> {
         if let Some(running) = self.running.as_ref().filter(|running| running.turn_id() == turn_id)
         {
-            return Some(KnownTurn { tags: running.tags().to_vec(), has_tags: true });
+            return Some(KnownTurn { tags: running.tags().to_vec(), has_tags: true, old: None });
         }
         let found = match self.memory.turn(turn_id) {
-            Some(turn) => Ok(Some((turn.tags.clone(), turn.end.is_some()))),
-            None => found
-                .unwrap_or(Ok(None))
-                .map(|turn| turn.map(|turn| (turn.tags, turn.end.is_some()))),
+            Some(turn) => Ok(Some(KnownTurn::of(turn))),
+            None => found.unwrap_or(Ok(None)).map(|turn| {
+                turn.map(|turn| KnownTurn { old: Some(turn.clone()), ..KnownTurn::of(&turn) })
+            }),
         };
         let error = match found {
-            Ok(Some((tags, has_tags))) => return Some(KnownTurn { tags, has_tags }),
+            Ok(Some(known)) => return Some(known),
             Ok(None) => {
                 let message = format!("agent \"{}\" has no turn {turn_id}", self.agent_id);
                 ErrorMessage::new(ErrorCode::UnknownTurn, message)

@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use dramatis_protocol::{
-    AgentTurnFinished, AgentTurnInterrupted, ErrorCode, ErrorMessage, Id, InterruptReason, Origin,
-    Timings, Usage, Warnings,
+    AgentTurnFinished, AgentTurnInterrupted, ContextTotals, ErrorCode, ErrorMessage, Id,
+    InterruptReason, Origin, Timings, Usage, Warnings,
 };
 
 use super::super::active_stream::ActiveStreamController;
@@ -12,7 +12,7 @@ use super::super::outbox::Keep;
 use super::super::state::{Ending, Start};
 use crate::generation::{Generation, Step};
 use crate::llm::{ErrorKind, LlmError};
-use crate::record::{Delta, LedgerTag, RECORD_VERSION, TurnEnd, TurnRecord};
+use crate::record::{ContextReport, Delta, LedgerTag, RECORD_VERSION, TurnEnd, TurnRecord};
 
 /// A turn under way. Dropping it ends the request to the model.
 pub(super) struct Running {
@@ -43,6 +43,12 @@ impl Running {
         self.stream.ledger().tags()
     }
 
+    /// The model is asked: where the time went until then is known.
+    pub fn note_asked(&mut self) {
+        self.timings.retrieval = self.generation.retrieval_ms();
+        self.timings.prompt_build = Some(self.generation.prompt_build_ms());
+    }
+
     /// Shows a delta. Tells whether a tag is open that must not be cut, where that has changed.
     pub fn take(&mut self, now: Millis, delta: Delta) -> Option<bool> {
         let held = self.stream.is_holding();
@@ -70,6 +76,7 @@ impl Running {
             finish_reason: reason.to_owned(),
             model: answered_by.filter(|model| **model != self.model).cloned(),
             usage: self.usage(),
+            context: self.generation.context().map(|context| totals(context)),
             timings: self.timings.clone(),
             warnings: Warnings::new(),
         });
@@ -137,6 +144,7 @@ impl Running {
             started_at: self.started_at,
             state: self.start.state,
             messages: sent.messages,
+            context: sent.context,
             tools: sent.tools,
             deltas: sent.deltas,
             warnings: self.stream.warnings().clone(),
@@ -183,5 +191,19 @@ impl Running {
             cached_input_tokens: usage.cached_input_tokens,
             cost: usage.cost,
         })
+    }
+}
+
+/// What the game is told of the prompt.
+fn totals(context: &ContextReport) -> ContextTotals {
+    let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+    ContextTotals {
+        tokens: count(context.tokens),
+        budget: count(context.budget),
+        turns: count(context.turns_shown),
+        entries: count(context.lorebook.entries.len()),
+        lore: count(context.retrieved.lore.len()),
+        memories: count(context.retrieved.memories.len()),
+        left_out: count(context.without_room()),
     }
 }

@@ -57,8 +57,10 @@ impl Agent {
     }
 
     fn catch_up(&mut self) {
-        let Self { writes, memory, state, .. } = self;
-        writes.catch_up(self.named, |turns| memory.unwritten(turns, state.last_state().cloned()));
+        let Some(turns) = self.writes.begin_catch_up() else { return };
+        let mut unwritten = self.memory.unwritten(&turns, self.state.last_state().cloned());
+        self.add_memories(&mut unwritten);
+        self.writes.catch_up(self.named, turns, unwritten);
     }
 
     /// A write is done: whoever waits for it is told, while its connection is the session's. Of

@@ -22,7 +22,8 @@ use crate::tags::{StrayText, Vocabulary};
 const STEPS_AT_ONCE: usize = 64;
 
 impl Agent {
-    /// Builds the prompt, tells the game that the turn begins, and asks the model.
+    /// Plans the prompt and tells the game that the turn begins. The model is asked when lore and
+    /// memories have been looked up.
     pub(super) fn begin_turn(&mut self, start: Start) {
         // Only a game's message begins a turn, so there is a connection.
         let Some(Connected { outbox, .. }) = self.connection.clone() else { return };
@@ -33,6 +34,7 @@ impl Agent {
             standard_vocabulary()
         });
         let model = self.model_for(&start);
+        self.remember_unconfirmed();
         let input = self.memory.take_input(&start.events);
         let generation = self.prepare_request(&start, &vocabulary, &model, &input);
         let turn = PastTurn {
@@ -49,11 +51,11 @@ impl Agent {
         let mut stream = ActiveStreamController::new(plan, outbox);
         stream.count("stale_state", u64::from(start.stale));
         stream.count("unknown_asset", generation.unknown_assets() as u64);
-        self.log_turn_started(&turn, &model, &generation);
+        self.log_turn_started(&turn, &model);
         self.running = Some(Box::new(Running {
             agent_id: self.agent_id.clone(),
             origin: turn.origin,
-            timings: timings_so_far(now, &start, &generation),
+            timings: timings_so_far(now, &start),
             started_at: self.services.clock.wall(),
             start,
             model,
@@ -79,6 +81,7 @@ impl Agent {
         input: &[Observation],
     ) -> Generation {
         self.services.generator.start(GenerationPlan {
+            session_id: &self.session_id,
             agent_id: &self.agent_id,
             state: &start.state,
             vocabulary,
@@ -143,10 +146,18 @@ impl Agent {
 
     fn take_step(&mut self, step: Step) {
         match step {
+            Step::Asked => self.note_asked(),
             Step::Delta(delta) => self.take_delta(delta),
             Step::Finished { reason } => self.finish_turn(reason),
             Step::Failed(error) => self.fail_turn(&error),
         }
+    }
+
+    fn note_asked(&mut self) {
+        if let Some(running) = &mut self.running {
+            running.note_asked();
+        }
+        self.log_model_input();
     }
 
     fn take_delta(&mut self, delta: Delta) {
@@ -205,12 +216,17 @@ impl Agent {
     /// The turn is over: remembered, written, logged.
     pub(super) fn keep_turn(&mut self, running: Running, end: TurnEnd, fault: Option<String>) {
         let record = running.into_record(self.session_id.clone(), end, fault);
+        let mut is_confirmed = false;
         if let Some(turn) = self.memory.turn_mut(&record.turn_id) {
             turn.tags.clone_from(&record.tags);
             turn.end = Some(record.end.clone());
+            is_confirmed = turn.result.is_some();
         }
         let (tags, end) = (record.tags.clone(), record.end.clone());
         self.writes.turn_ended(record.turn_id.clone(), tags, end);
+        if is_confirmed {
+            self.remember(&record.turn_id);
+        }
         self.last_activity = self.now();
         metrics::count_turn(&record, self.services.generator.provider_of(&record.model));
         self.log_record(record);
@@ -231,12 +247,11 @@ impl Agent {
     }
 }
 
-/// Where the time went before the request was made.
-fn timings_so_far(now: Millis, start: &Start, generation: &Generation) -> Timings {
+/// Where the time went before the prompt was planned.
+fn timings_so_far(now: Millis, start: &Start) -> Timings {
     Timings {
         queue: Some(start.prepared.saturating_sub(start.arrived)),
         state_wait: start.asked.then(|| now.saturating_sub(start.prepared)),
-        prompt_build: Some(generation.prompt_build_ms()),
         ..Timings::default()
     }
 }

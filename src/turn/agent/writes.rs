@@ -15,7 +15,7 @@ use futures::stream::{FuturesOrdered, StreamExt};
 
 use super::super::clock::Millis;
 use crate::record::{LedgerTag, Observation, PastTurn, TurnEnd, TurnResult};
-use crate::store::{Store, StoreError, Ticket, UnwrittenMemory, Write};
+use crate::store::{Findable, Store, StoreError, Ticket, UnwrittenMemory, Write};
 
 /// How many writes may wait for room before the agent stops listening.
 const MAX_BACKLOG: usize = 64;
@@ -176,6 +176,13 @@ impl Writes {
         self.push(Some(Write::TurnResult { session, agent, turn_id, result }), promise, about);
     }
 
+    /// What the agent is to remember of a turn, which is written already.
+    pub fn memory(&mut self, turn_id: Id, text: Findable, is_in_memory: bool) {
+        let (session, agent) = self.key();
+        let about = if is_in_memory { About::Turn(turn_id.clone()) } else { About::OldTurn };
+        self.push(Some(Write::Memory { session, agent, turn_id, text }), None, about);
+    }
+
     /// Nothing to write, but an answer to give once everything before is committed.
     pub fn promise(&mut self, promise: Option<Promise>) {
         if promise.is_some() {
@@ -211,19 +218,21 @@ impl Writes {
         }
     }
 
-    /// Writes what the store lacks; `unwritten` gets the turns that it doesn't have as they are.
-    pub fn catch_up(
-        &mut self,
-        named: bool,
-        unwritten: impl FnOnce(&HashSet<Id>) -> UnwrittenMemory,
-    ) {
-        let (session, agent) = self.key();
-        let Some(behind) = self.behind.as_mut() else { return };
-        let turns = std::mem::take(&mut behind.turns);
-        let promises = std::mem::take(&mut behind.promises);
+    /// The turns that the store doesn't have as they are, for [`Self::catch_up`]; none if it lacks
+    /// nothing.
+    pub fn begin_catch_up(&mut self) -> Option<HashSet<Id>> {
+        let behind = self.behind.as_mut()?;
         behind.again = false;
         behind.under_way = true;
-        let memory = Box::new(unwritten(&turns));
+        Some(std::mem::take(&mut behind.turns))
+    }
+
+    /// Writes what the store lacks.
+    pub fn catch_up(&mut self, named: bool, turns: HashSet<Id>, unwritten: UnwrittenMemory) {
+        let (session, agent) = self.key();
+        let Some(behind) = self.behind.as_mut() else { return };
+        let promises = std::mem::take(&mut behind.promises);
+        let memory = Box::new(unwritten);
         let write = Some(Write::CatchUp { session, named, agent, memory });
         self.send(Job { write, promises, about: About::CatchUp(turns) });
     }

@@ -86,6 +86,7 @@ impl Bench {
             finish_reason: "stop".to_owned(),
             model: None,
             usage: None,
+            context: None,
             timings: Timings::default(),
             warnings: Warnings::new(),
         }));

@@ -1,0 +1,96 @@
+//! What lore and memories are looked up for: the words of what happened now, without quotes, names
+//! of fields and what else stands around them in the messages.
+
+use serde_json::Value;
+
+use crate::record::{LedgerTag, Observation, Occurrence, PastTurn, answered_calls, presented};
+
+/// Longest text that is looked at, in characters: its last ones.
+const MOST_CHARS: usize = 4_000;
+
+/// What to look for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Question {
+    /// What was said and happened now.
+    pub text: String,
+    /// The same, and the exchange before it: what it may refer to.
+    pub around: String,
+}
+
+/// What a turn asks.
+pub fn of(history: &[PastTurn], input: &[Observation], follow_up: bool) -> Question {
+    let newest = history.last();
+    let mut text = String::new();
+    // The answer of a tool says little about what is being talked about.
+    if follow_up && let Some(turn) = newest {
+        hear_all(&mut text, &turn.input);
+    }
+    hear_all(&mut text, input);
+    let mut around = String::new();
+    if let Some(turn) = newest {
+        hear_all(&mut around, &turn.input);
+        say(&mut around, turn, input);
+    }
+    around.push_str(&text);
+    Question { text: newest_chars(text), around: newest_chars(around) }
+}
+
+fn hear_all(out: &mut String, seen: &[Observation]) {
+    for observation in seen {
+        match observation {
+            Observation::Event(event) | Observation::Notification(event) => hear(out, event),
+            Observation::ToolAnswer(answer) => words(out, &answer.output),
+        }
+    }
+}
+
+fn hear(out: &mut String, event: &Occurrence) {
+    match (&event.text, &event.event_type) {
+        (Some(text), _) => line(out, text),
+        (None, Some(kind)) => line(out, &kind.replace(['_', '-'], " ")),
+        (None, None) => {}
+    }
+    if let Some(data) = &event.data {
+        words(out, data);
+    }
+}
+
+/// What the character itself was heard to say.
+fn say(out: &mut String, turn: &PastTurn, since: &[Observation]) {
+    let shown = presented(turn, &answered_calls(&turn.turn_id, since));
+    if let Some(content) = shown.content {
+        line(out, content);
+        return;
+    }
+    for tag in shown.tags.iter().filter(|tag| tag.stands()) {
+        line(out, tag.shown);
+        attributes(out, tag.tag);
+    }
+}
+
+fn attributes(out: &mut String, tag: &LedgerTag) {
+    tag.attributes.values().for_each(|value| words(out, value));
+}
+
+/// The texts of a value, however deep they lie.
+fn words(out: &mut String, value: &Value) {
+    match value {
+        Value::String(text) => line(out, text),
+        Value::Array(items) => items.iter().for_each(|item| words(out, item)),
+        Value::Object(map) => map.values().for_each(|item| words(out, item)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+fn line(out: &mut String, text: &str) {
+    out.push_str(text);
+    out.push('\n');
+}
+
+fn newest_chars(text: String) -> String {
+    let excess = text.chars().count().saturating_sub(MOST_CHARS);
+    match text.char_indices().nth(excess) {
+        Some((start, _)) if excess > 0 => text.get(start..).unwrap_or_default().to_owned(),
+        _ => text,
+    }
+}

@@ -1,0 +1,112 @@
+//! The lore and the memories of a turn as sections of its present situation, as many as there is room
+//! for. Their words may be a player's, and are quoted as such.
+
+use crate::llm::{Cue, CueSection};
+use crate::record::{LeftOut, LeftOutBecause, Piece, Retrieved, Woken};
+
+use super::section::{Section, first_chars};
+use super::sentences as say;
+use super::system::situation;
+
+/// As much of one memory is told, in characters.
+const MEMORY_CHARS: usize = 1_200;
+
+/// As much of a text stands in the report, in characters.
+const EXCERPT_CHARS: usize = 120;
+
+/// Between two pieces.
+const BETWEEN: &str = "\n\n";
+
+/// What a character is reminded of in a turn.
+#[derive(Debug, Clone, Default)]
+pub struct Reminders {
+    /// The entries of lorebooks that are awake.
+    pub lorebook: Woken,
+    /// The lore and the memories that were looked up.
+    pub retrieved: Retrieved,
+}
+
+impl Reminders {
+    /// Leaves out what `room` characters don't hold: entries stand, then lore, then memories, the best
+    /// first.
+    pub(super) fn fit(&mut self, room: usize) {
+        let entries = self.lorebook.entries.iter();
+        let mut room = room.saturating_sub(entries.map(|entry| cost(&entry.content)).sum());
+        let Retrieved { lore, memories, report } = &mut self.retrieved;
+        for piece in memories.iter_mut() {
+            shorten(&mut piece.text, MEMORY_CHARS);
+        }
+        for pieces in [lore, memories] {
+            let mut kept = Vec::new();
+            for piece in pieces.drain(..) {
+                if let Some(left) = room.checked_sub(cost(&piece.text)) {
+                    room = left;
+                    kept.push(piece);
+                } else {
+                    let piece = excerpt(piece);
+                    report.left_out.push(LeftOut { piece, because: LeftOutBecause::NoRoom });
+                }
+            }
+            *pieces = kept;
+        }
+        // They read as they were lived through.
+        self.retrieved.memories.sort_by_key(|piece| piece.document);
+    }
+
+    /// The sections, those with something in them.
+    pub(super) fn sections(&self) -> Vec<Section> {
+        let Retrieved { lore, memories, .. } = &self.retrieved;
+        let entries = self.lorebook.entries.iter().map(|entry| &*entry.content);
+        let lore = joined(entries.chain(lore.iter().map(|piece| &*piece.text)));
+        let memories = joined(memories.iter().map(|piece| &*piece.text));
+        [("lore", say::LORE, lore), ("memories", say::MEMORIES, memories)]
+            .into_iter()
+            .filter(|(.., text)| !text.trim().is_empty())
+            .map(|(name, title, text)| situation(name, title, &text))
+            .collect()
+    }
+
+    /// The same for the built-in actor.
+    pub(super) fn tell(&self, cue: &mut Cue) {
+        let entries = self.lorebook.entries.iter().map(|entry| &entry.content);
+        let lore = entries.chain(self.retrieved.lore.iter().map(|piece| &piece.text));
+        cue.sections.extend(
+            lore.map(|text| CueSection { title: say::LORE.to_owned(), text: text.clone() }),
+        );
+        cue.memories.extend(self.retrieved.memories.iter().map(|piece| piece.text.clone()));
+    }
+
+    /// For the report: of each text the beginning.
+    pub(super) fn excerpts(mut self) -> Self {
+        let Woken { entries, no_room } = &mut self.lorebook;
+        for entry in entries.iter_mut().chain(no_room) {
+            shorten(&mut entry.content, EXCERPT_CHARS);
+        }
+        let Retrieved { lore, memories, .. } = &mut self.retrieved;
+        for piece in lore.iter_mut().chain(memories) {
+            shorten(&mut piece.text, EXCERPT_CHARS);
+        }
+        self
+    }
+}
+
+fn cost(text: &str) -> usize {
+    text.chars().count() + BETWEEN.len()
+}
+
+fn joined<'a>(texts: impl Iterator<Item = &'a str>) -> String {
+    texts.map(str::trim).collect::<Vec<_>>().join(BETWEEN)
+}
+
+fn excerpt(mut piece: Piece) -> Piece {
+    shorten(&mut piece.text, EXCERPT_CHARS);
+    piece
+}
+
+fn shorten(text: &mut String, chars: usize) {
+    let end = first_chars(text, chars).len();
+    if end < text.len() {
+        text.truncate(end);
+        text.push('…');
+    }
+}

@@ -1,0 +1,71 @@
+//! Keeps the index of lore as the assets have it: all of it at the start, and what has changed each
+//! time that the files are read again. Driven by whoever owns the library.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::{LoreOf, Retriever};
+use crate::assets::Assets;
+use crate::store::StoreError;
+
+/// How long it takes to the next attempt when the store refuses.
+const AGAIN: Duration = Duration::from_secs(30);
+
+impl Retriever {
+    /// Indexes the lore of all worlds and characters, and forgets that of those that are gone. What
+    /// did not change since the last time is not written again.
+    ///
+    /// # Errors
+    /// If something of it can't be committed.
+    pub async fn index_assets(&self, assets: &Assets) -> Result<(), StoreError> {
+        let worlds = assets.worlds().map(|world| (LoreOf::World(&world.id), &world.lore));
+        let characters = assets
+            .characters()
+            .map(|character| (LoreOf::Character(&character.id), &character.lore));
+        let mut known = self.store.lore_names().await?;
+        for (of, lore) in worlds.chain(characters) {
+            let was_there = known.remove(&of.name());
+            if was_there || !lore.is_empty() {
+                let texts: Vec<&str> = lore.iter().map(String::as_str).collect();
+                self.index_lore(of, &texts).await?;
+            }
+        }
+        for name in known.iter().filter(|name| LoreOf::is_of_a_file(name)) {
+            self.store.index_lore(name, Vec::new()).await?;
+        }
+        Ok(())
+    }
+
+    /// Indexes the lore again after each change, and what the store refused as soon as it doesn't. Ends
+    /// when the library is gone.
+    pub async fn follow(&self, mut changes: watch::Receiver<Arc<Assets>>, mut is_indexed: bool) {
+        loop {
+            if is_indexed && changes.changed().await.is_err() {
+                return;
+            }
+            let assets = Arc::clone(&changes.borrow_and_update());
+            is_indexed = self.try_to_index(&assets).await;
+            if !is_indexed {
+                tokio::select! {
+                    () = tokio::time::sleep(AGAIN) => {}
+                    changed = changes.changed() => {
+                        if changed.is_err() {
+                            return;
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// As [`Self::index_assets`]; a failure is logged.
+    pub async fn try_to_index(&self, assets: &Assets) -> bool {
+        let indexed = self.index_assets(assets).await;
+        if let Err(error) = &indexed {
+            tracing::warn!(%error, "lore can't be indexed; what was indexed before is found");
+        }
+        indexed.is_ok()
+    }
+}
