@@ -87,7 +87,13 @@ async fn build(args: &PromptArgs, assets: &Arc<Assets>) -> anyhow::Result<Built>
     let retriever = Retriever::new(Store::in_memory()?, retrieval::Settings::default(), None);
     retriever.index_assets(assets).await?;
     let (session, agent) = (Id::from("prompt"), Id::from(state.name.as_str()));
-    let whose = Whose { session: &session, agent: &agent, state: &state, background: &background };
+    let whose = Whose {
+        session: &session,
+        agent: &agent,
+        state: &state,
+        background: &background,
+        unsettled: &[],
+    };
     let reminders = remind(&retriever, Results::default(), &whose, &draft).await;
     Ok(draft.finish(reminders))
 }

@@ -63,6 +63,8 @@ pub struct Whose<'a> {
     pub state: &'a AgentState,
     /// What the assets bring.
     pub background: &'a Background,
+    /// Turns of which nothing is to be remembered.
+    pub unsettled: &'a [Id],
 }
 
 /// All that a turn is reminded of, for whoever shows a prompt without asking a model.
@@ -103,7 +105,8 @@ pub(super) fn look_up(
     // "And then?" asks about what was said before.
     let says_nothing = terms::of_query(&question.text).is_empty();
     let text = if says_nothing { &question.around } else { &question.text };
-    let (text, shown) = (text.clone(), draft.shown());
+    let (text, mut shown) = (text.clone(), draft.shown());
+    shown.extend_from_slice(whose.unsettled);
     let (session, agent) = (whose.session.clone(), whose.agent.clone());
     let retriever = retriever.clone();
     let look_up = async move {

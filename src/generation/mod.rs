@@ -50,6 +50,8 @@ pub struct GenerationPlan<'a> {
     pub forgotten: usize,
     /// What this turn answers, in order.
     pub input: &'a [Observation],
+    /// Turns that the store may not have as they are: what it remembers of them doesn't count.
+    pub unsettled: &'a [Id],
     /// Whether it answers the tools that the last turn called.
     pub follow_up: bool,
     /// The model.
@@ -150,6 +152,7 @@ impl Generator {
             agent: plan.agent_id,
             state: plan.state,
             background: &background,
+            unsettled: plan.unsettled,
         };
         let retriever = self.retriever.as_ref();
         let look_up = retriever.and_then(|it| look_up::look_up(it, self.results, &whose, &draft));

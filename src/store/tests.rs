@@ -72,7 +72,8 @@ fn result(agent: &str, turn_id: &str, content: &str) -> Write {
             detail: None,
         }]),
     };
-    Write::TurnResult { session: id("s"), agent: id(agent), turn_id: id(turn_id), result }
+    let memory = None;
+    Write::TurnResult { session: id("s"), agent: id(agent), turn_id: id(turn_id), result, memory }
 }
 
 async fn put(store: &Store, write: Write) -> Result<(), StoreError> {

@@ -25,8 +25,9 @@ pub enum Write {
     TurnStarted { session: Id, agent: Id, turn: PastTurn },
     /// A turn ended.
     TurnEnded { session: Id, agent: Id, turn_id: Id, tags: Vec<LedgerTag>, end: TurnEnd },
-    /// The game confirmed a turn; the last result counts.
-    TurnResult { session: Id, agent: Id, turn_id: Id, result: TurnResult },
+    /// The game confirmed a turn; the last result counts. With what the agent is to remember of it, as
+    /// [`Write::Memory`], so that nothing is remembered that was refused.
+    TurnResult { session: Id, agent: Id, turn_id: Id, result: TurnResult, memory: Option<Findable> },
     /// What the agent is to remember of a turn, for [`super::Store::search`]; the last text counts. It
     /// shares the turn's fate: copied with it, and gone when it is set aside.
     Memory { session: Id, agent: Id, turn_id: Id, text: Findable },
@@ -69,12 +70,14 @@ pub(super) fn apply(connection: &Connection, write: &Write) -> Result<(), Failur
                 .execute(params![key, json(tags)?, json(end)?])?;
             Ok(())
         }
-        Write::TurnResult { session, agent, turn_id, result } => {
+        Write::TurnResult { session, agent, turn_id, result, memory } => {
             let key = turn_key(connection, session, agent, turn_id)?;
             connection
                 .prepare_cached("UPDATE turns SET result = ?2 WHERE turn = ?1")?
                 .execute(params![key, json(result)?])?;
-            Ok(())
+            memory
+                .iter()
+                .try_for_each(|text| search::remember(connection, (session, agent), turn_id, text))
         }
         Write::Memory { session, agent, turn_id, text } => {
             search::remember(connection, (session, agent), turn_id, text)

@@ -175,6 +175,9 @@ pub fn check_request(request: &Request, refused: &BTreeSet<String>) -> Check {
             words(&message.content).into_iter().filter(|word| refused.contains(word)).collect();
         must!(bad.is_empty(), "a request holds what the game refused: {bad:?}");
         must!(!message.content.contains("hush"), "a request holds hidden text");
+        let own = request.cue.as_ref().map_or("", |cue| cue.agent.as_str());
+        let foreign = if own == "agent0" { "agent1treasure" } else { "agent0treasure" };
+        must!(!message.content.contains(foreign), "{own} is told what another heard");
     }
     Ok(())
 }

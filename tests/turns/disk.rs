@@ -17,7 +17,7 @@ use tempfile::TempDir;
 use super::game::{Move, Play, agent_name};
 
 /// What the store's tables are called.
-pub const TABLES: [&str; 4] = ["sessions", "agents", "turns", "observations"];
+pub const TABLES: [&str; 5] = ["sessions", "agents", "turns", "observations", "documents"];
 
 /// A folder with a store, whose tables can be made to refuse whatever is written to them: as if the
 /// disk was full, but to the byte when the test says so.
@@ -127,6 +127,26 @@ async fn what_happens_without_room_is_stored_when_there_is_room_even_if_nobody_p
     assert_eq!(stored(&play, "play").await, (vec![(2, true), (3, true), (3, true)], 1));
     make(&mut play, &[Move::Wait(300_000)]).await;
     assert_eq!(play.registry.agents(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_game_refused_while_there_was_no_room_is_not_remembered() {
+    let mut play = begin().await;
+    let agent = 0;
+    for _ in 0..4 {
+        live_on(&mut play).await;
+    }
+    // Both turns have been written down as they were forwarded; one is refused, which can't be stored.
+    play.fill_disk(&["turns"]);
+    make(&mut play, &[Move::Result { agent, back: 3, how: 4 }]).await;
+    live_on(&mut play).await;
+    let told = play.last_request();
+    assert!(told.contains("What you remember"), "{told}");
+    assert!(!told.contains("w000001x") && told.contains("w000002x"), "{told}");
+    play.free_disk();
+    make(&mut play, &[Move::Wait(6_000)]).await;
+    live_on(&mut play).await;
+    assert!(play.last_request().contains("Agent 0: So it was."), "{}", play.last_request());
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use dramatis::generation::Generator;
+use dramatis::generation::{Generator, Results};
 use dramatis::llm::{Limits, Llm, LlmSettings};
 use dramatis::prompt::PromptLimits;
 use dramatis::record::{AgentHistory, Delta, Observation, ToolCallPiece};
-use dramatis::store::{Store, StoredAgent};
+use dramatis::retrieval::{self, Retriever};
+use dramatis::store::{Scope, Search, Store, StoredAgent};
 use dramatis::turn::agent::{AgentMessage, Services};
 use dramatis::turn::clock::{Clock, Ids};
 use dramatis::turn::outbox::OutboxHandle;
@@ -161,6 +162,9 @@ fn one_move() -> impl Strategy<Value = Move> {
     ]
 }
 
+/// What the store has of an agent, and what the agent remembers.
+pub type Kept = (StoredAgent, BTreeMap<Id, String>);
+
 /// A play session with two agents.
 pub struct Play {
     pub registry: Registry,
@@ -210,6 +214,8 @@ fn state(agent: usize, moment: u64) -> AgentState {
         tools: serde_json::from_value(json!([{"name": "look", "parameters": {"type": "object"}}]))
             .unwrap(),
         model: Some("scripted/puppet".to_owned()),
+        // One is soon reminded of what the other's history still shows.
+        history_turns: (agent == 0).then_some(1),
         prompt_parts: vec![PromptPart { title: "Hour".to_owned(), text: moment.to_string() }],
         ..AgentState::default()
     }
@@ -220,10 +226,12 @@ fn registry(store: &Store, puppet: &Arc<Puppet>, ids: &Ids) -> Registry {
     let far = Duration::from_secs(1_000_000);
     let limits = Limits { first_token: far, silence: far, reply: far, ..Limits::default() };
     let llm = Llm::new(LlmSettings { default: None, limits }, puppet.clone()).unwrap();
+    let retriever = Retriever::new(store.clone(), retrieval::Settings::default(), None);
     let services = Services {
         store: store.clone(),
         log: TurnLog::disabled(),
-        generator: Generator::new(llm, PromptLimits::default()),
+        generator: Generator::new(llm, PromptLimits::default())
+            .reminding(retriever, Results { lore: 2, memories: 20 }),
         clock: Clock::start(),
         ids: ids.clone(),
         rules: Rules::default(),
@@ -308,7 +316,7 @@ impl Play {
     }
 
     /// Ends the play as a shutdown does; then nothing may be owed. What is stored of the agents.
-    pub async fn end(mut self) -> Result<Vec<StoredAgent>, Broken> {
+    pub async fn end(mut self) -> Result<Vec<Kept>, Broken> {
         if self.is_full {
             self.free_disk();
         }
@@ -342,11 +350,18 @@ impl Play {
         registry.close().await;
         let mut stored = Vec::new();
         for agent in 0..2 {
-            let agent = store.load_agent(&"play".into(), &agent_name(agent), 1_000).await;
-            stored.push(agent.unwrap());
+            let name = agent_name(agent);
+            let loaded = store.load_agent(&"play".into(), &name, 1_000).await.unwrap();
+            stored.push((loaded, memories(&store, name, agent).await));
         }
         store.close().await;
         Ok(stored)
+    }
+
+    /// The last message of the newest request.
+    pub fn last_request(&self) -> String {
+        let asked = self.puppet.asked();
+        asked.last().unwrap().request.messages.last().unwrap().content.clone()
     }
 
     /// Lets every task and every commit come to rest, then looks at new requests.
@@ -398,7 +413,7 @@ impl Play {
             agent_id: agent_name(agent),
             event_id: Some(event_id),
             event_type: None,
-            text: Some("Well?".to_owned()),
+            text: Some(format!("Well, agent{agent}treasure?")),
             actor: None,
             data: None,
             state: own_state.then(|| state(agent, self.events)),
@@ -695,6 +710,15 @@ impl Play {
             None => Ok(()),
         }
     }
+}
+
+/// What an agent remembers of its turns.
+async fn memories(store: &Store, name: Id, agent: usize) -> BTreeMap<Id, String> {
+    let scopes = vec![Scope::Memories { session: "play".into(), agent: name }];
+    let terms = vec![format!("agent{agent}treasur")];
+    let search = Search { scopes, terms, limit: 1_000, ..Search::default() };
+    let found = store.search(search).await.unwrap().by_text.into_iter();
+    found.map(|found| (found.turn_id.unwrap(), found.body)).collect()
 }
 
 fn shown_part(text: &str, outcome: Outcome, presented_chars: Option<u64>) -> String {

@@ -21,8 +21,8 @@ use proptest::prelude::*;
 use proptest::test_runner::Config;
 
 use disk::Disk;
-use dramatis::store::{Store, StoredAgent};
-use game::{Move, Play, moves, moves_without_room};
+use dramatis::store::Store;
+use game::{Kept, Move, Play, moves, moves_without_room};
 
 fn config() -> Config {
     let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
@@ -30,7 +30,7 @@ fn config() -> Config {
 }
 
 /// Plays the moves, on a disk that can be full if there is one; what is stored in the end.
-fn run(moves: &[Move], disk: Option<Disk>) -> Result<Vec<StoredAgent>, TestCaseError> {
+fn run(moves: &[Move], disk: Option<Disk>) -> Result<Vec<Kept>, TestCaseError> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
     let outcome = runtime.unwrap().block_on(async {

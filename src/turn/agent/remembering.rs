@@ -5,7 +5,7 @@
 use dramatis_protocol::Id;
 
 use super::Agent;
-use crate::record::PastTurn;
+use crate::record::{PastTurn, TurnResult};
 use crate::retrieval::{Exchange, Retriever, exchange};
 use crate::store::{Findable, UnwrittenMemory};
 
@@ -14,15 +14,25 @@ impl Agent {
     pub(super) fn remember(&mut self, turn_id: &Id) {
         let turn = self.memory.turn(turn_id).filter(|turn| turn.end.is_some());
         let Some(text) = turn.and_then(|turn| self.memory_of(turn)) else { return };
-        self.writes.memory(turn_id.clone(), text, true);
+        self.writes.memory(turn_id.clone(), text);
         self.make_vectors();
     }
 
-    /// Writes down a turn that memory doesn't hold any more.
-    pub(super) fn remember_old(&mut self, turn: &PastTurn) {
-        let Some(text) = self.memory_of(turn) else { return };
-        self.writes.memory(turn.turn_id.clone(), text, false);
-        self.make_vectors();
+    /// What is to be remembered of a turn that the game confirms, if it has ended; `old` is one that
+    /// the agent doesn't hold in memory any more.
+    pub(super) fn memory_of_confirmed(
+        &self,
+        turn_id: &Id,
+        old: Option<PastTurn>,
+        result: &TurnResult,
+    ) -> Option<Findable> {
+        match old {
+            Some(old) => self.memory_of(&PastTurn { result: Some(result.clone()), ..old }),
+            None => {
+                let turn = self.memory.turn(turn_id).filter(|turn| turn.end.is_some())?;
+                self.memory_of(turn)
+            }
+        }
     }
 
     /// Writes down the newest turn, if the game has not confirmed it.
@@ -54,7 +64,8 @@ impl Agent {
         })
     }
 
-    fn make_vectors(&self) {
+    /// Has the vectors made of what was written down.
+    pub(super) fn make_vectors(&self) {
         if let Some(retriever) = self.services.generator.retriever() {
             retriever.remembered(&self.session_id, &self.agent_id);
         }

@@ -52,11 +52,9 @@ impl Agent {
         if let Some(turn) = in_memory {
             turn.result = Some(result.clone());
         }
-        self.writes.result(turn_id.clone(), result.clone(), promise, is_in_memory);
-        match turn.old {
-            Some(old) => self.remember_old(&PastTurn { result: Some(result), ..old }),
-            None => self.remember(&turn_id),
-        }
+        let memory = self.memory_of_confirmed(&turn_id, turn.old, &result);
+        self.writes.result(turn_id.clone(), (result, memory), promise, is_in_memory);
+        self.make_vectors();
         self.tell(Input::Result { turn_id });
     }
 

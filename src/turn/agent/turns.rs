@@ -88,6 +88,7 @@ impl Agent {
             forgotten: self.memory.forgotten(),
             history: self.memory.turns(),
             input,
+            unsettled: &self.writes.unsettled(),
             follow_up: start.follow_up,
             model,
             priority: start.priority,
@@ -234,6 +235,7 @@ impl Agent {
 
     /// A connection broke: what had not been taken from its queue was never said.
     pub(super) fn settle_turns(&mut self, outbox: &OutboxHandle) {
+        let mut cut = Vec::new();
         for turn in self.memory.turns_mut().filter(|turn| turn.result.is_none()) {
             let delivered = outbox.with(|outbox| outbox.settle(&turn.turn_id));
             let Some(delivered) = delivered else { continue };
@@ -243,7 +245,10 @@ impl Agent {
             let end = TurnEnd::Interrupted { reason: InterruptReason::Disconnected };
             turn.end = Some(end.clone());
             self.writes.turn_ended(turn.turn_id.clone(), turn.tags.clone(), end);
+            cut.push(turn.turn_id.clone());
         }
+        // What was written down of them may have been too much.
+        cut.iter().for_each(|turn_id| self.remember(turn_id));
     }
 }
 

@@ -42,9 +42,18 @@ enum About {
     /// A turn in memory.
     Turn(Id),
     /// A turn that memory doesn't hold: the game has to send it again.
-    OldTurn,
+    OldTurn(Id),
     /// All that was not written, these turns among it.
     CatchUp(HashSet<Id>),
+}
+
+impl About {
+    const fn turn(&self) -> Option<&Id> {
+        match self {
+            Self::Turn(turn) | Self::OldTurn(turn) => Some(turn),
+            Self::Moment | Self::CatchUp(_) => None,
+        }
+    }
 }
 
 /// A write on its way; without one, nothing but answers that must not overtake those before them.
@@ -83,7 +92,8 @@ struct Behind {
     promises: Vec<Promise>,
     /// Whether anything was noted since the catch-up under way began.
     again: bool,
-    under_way: bool,
+    /// The turns of the catch-up under way.
+    under_way: Option<HashSet<Id>>,
     /// When the next catch-up is due, if nobody waits for it.
     next: Millis,
 }
@@ -95,14 +105,14 @@ impl Behind {
         match about {
             About::Turn(turn) => drop(self.turns.insert(turn)),
             About::CatchUp(turns) => self.turns.extend(turns),
-            About::Moment | About::OldTurn => {}
+            About::Moment | About::OldTurn(_) => {}
         }
     }
 
     /// When the next catch-up is due; none while one is under way.
     fn due(&self) -> Option<Millis> {
         let next = if self.promises.is_empty() { self.next } else { 0 };
-        (!self.under_way).then_some(next)
+        self.under_way.is_none().then_some(next)
     }
 }
 
@@ -113,6 +123,8 @@ pub struct Writes {
     agent: Id,
     backlog: VecDeque<Job>,
     under_way: FuturesOrdered<BoxFuture<'static, Done>>,
+    /// The turns that those are about, in their order.
+    turns_under_way: VecDeque<Option<Id>>,
     behind: Option<Behind>,
 }
 
@@ -125,6 +137,7 @@ impl Writes {
             agent,
             backlog: VecDeque::new(),
             under_way: FuturesOrdered::new(),
+            turns_under_way: VecDeque::new(),
             behind: None,
         }
     }
@@ -167,19 +180,20 @@ impl Writes {
     pub fn result(
         &mut self,
         turn_id: Id,
-        result: TurnResult,
+        (result, memory): (TurnResult, Option<Findable>),
         promise: Option<Promise>,
         is_in_memory: bool,
     ) {
         let (session, agent) = self.key();
-        let about = if is_in_memory { About::Turn(turn_id.clone()) } else { About::OldTurn };
-        self.push(Some(Write::TurnResult { session, agent, turn_id, result }), promise, about);
+        let about = if is_in_memory { About::Turn } else { About::OldTurn }(turn_id.clone());
+        let write = Write::TurnResult { session, agent, turn_id, result, memory };
+        self.push(Some(write), promise, about);
     }
 
-    /// What the agent is to remember of a turn, which is written already.
-    pub fn memory(&mut self, turn_id: Id, text: Findable, is_in_memory: bool) {
+    /// What the agent is to remember of a turn in memory, which is written already.
+    pub fn memory(&mut self, turn_id: Id, text: Findable) {
         let (session, agent) = self.key();
-        let about = if is_in_memory { About::Turn(turn_id.clone()) } else { About::OldTurn };
+        let about = About::Turn(turn_id.clone());
         self.push(Some(Write::Memory { session, agent, turn_id, text }), None, about);
     }
 
@@ -205,6 +219,16 @@ impl Writes {
         self.behind.is_some()
     }
 
+    /// The turns that the store may not have as they are: what it says of them doesn't count.
+    pub fn unsettled(&self) -> Vec<Id> {
+        let waiting = self.backlog.iter().filter_map(|job| job.about.turn());
+        let on_their_way = waiting.chain(self.turns_under_way.iter().flatten());
+        let behind = self.behind.iter();
+        let behind =
+            behind.flat_map(|behind| behind.under_way.iter().flatten().chain(&behind.turns));
+        on_their_way.chain(behind).cloned().collect()
+    }
+
     /// When a catch-up is due; 0: at once.
     pub fn next_catch_up(&self) -> Option<Millis> {
         self.behind.as_ref().and_then(Behind::due)
@@ -223,8 +247,9 @@ impl Writes {
     pub fn begin_catch_up(&mut self) -> Option<HashSet<Id>> {
         let behind = self.behind.as_mut()?;
         behind.again = false;
-        behind.under_way = true;
-        Some(std::mem::take(&mut behind.turns))
+        let turns = std::mem::take(&mut behind.turns);
+        behind.under_way = Some(turns.clone());
+        Some(turns)
     }
 
     /// Writes what the store lacks.
@@ -242,16 +267,16 @@ impl Writes {
         loop {
             let Some(job) = self.backlog.front().cloned() else {
                 return match self.under_way.next().await {
-                    Some(done) => done,
+                    Some(done) => self.arrived(done),
                     None => std::future::pending().await,
                 };
             };
             let ticket = tokio::select! {
-                Some(done) = self.under_way.next() => return done,
+                Some(done) = self.under_way.next() => return self.arrived(done),
                 ticket = submit(&self.store, job.write) => ticket,
             };
             self.backlog.pop_front();
-            self.under_way.push_back(finish(ticket, job.promises, job.about));
+            self.depart(ticket, job.promises, job.about);
         }
     }
 
@@ -267,26 +292,26 @@ impl Writes {
         let Done { outcome, promises, about } = done;
         let about = match about {
             // Memory let go of it while the write was on its way: no catch-up will hold it.
-            About::Turn(turn) if outcome.is_err() && !remembers(&turn) => About::OldTurn,
+            About::Turn(turn) if outcome.is_err() && !remembers(&turn) => About::OldTurn(turn),
             about => about,
         };
         match (outcome, about) {
-            (Ok(()), About::OldTurn) => Settled::Stored(promises),
-            (Err(error), about @ About::OldTurn) => {
+            (Ok(()), About::OldTurn(_)) => Settled::Stored(promises),
+            (Err(error), about @ About::OldTurn(_)) => {
                 self.behind.get_or_insert_default().note(about, Vec::new());
                 Settled::Failed(error, promises)
             }
             (Ok(()), About::CatchUp(_)) => {
                 self.behind.take_if(|behind| !behind.again);
                 if let Some(behind) = &mut self.behind {
-                    behind.under_way = false;
+                    behind.under_way = None;
                 }
                 Settled::CaughtUp(promises)
             }
             (Err(error), about @ About::CatchUp(_)) => {
                 let behind = self.behind.get_or_insert_default();
                 behind.note(about, Vec::new());
-                behind.under_way = false;
+                behind.under_way = None;
                 behind.next = now.saturating_add(CATCH_UP_AGAIN);
                 Settled::Failed(error, promises)
             }
@@ -304,7 +329,7 @@ impl Writes {
     fn push(&mut self, write: Option<Write>, promise: Option<Promise>, about: About) {
         let promises = promise.into_iter().collect();
         match &mut self.behind {
-            Some(behind) if !matches!(about, About::OldTurn) => behind.note(about, promises),
+            Some(behind) if !matches!(about, About::OldTurn(_)) => behind.note(about, promises),
             _ => self.send(Job { write, promises, about }),
         }
     }
@@ -316,13 +341,23 @@ impl Writes {
         }
         let Job { write, promises, about } = job;
         let Some(write) = write else {
-            self.under_way.push_back(finish(None, promises, about));
+            self.depart(None, promises, about);
             return;
         };
         match self.store.try_submit(write) {
-            Ok(ticket) => self.under_way.push_back(finish(Some(ticket), promises, about)),
+            Ok(ticket) => self.depart(Some(ticket), promises, about),
             Err(write) => self.backlog.push_back(Job { write: Some(write), promises, about }),
         }
+    }
+
+    fn depart(&mut self, ticket: Option<Ticket>, promises: Vec<Promise>, about: About) {
+        self.turns_under_way.push_back(about.turn().cloned());
+        self.under_way.push_back(finish(ticket, promises, about));
+    }
+
+    fn arrived(&mut self, done: Done) -> Done {
+        self.turns_under_way.pop_front();
+        done
     }
 
     fn key(&self) -> (Id, Id) {
