@@ -11,9 +11,10 @@ use bytes::Bytes;
 use dramatis::actor::{Actor, FaultSpec, MockLlm, Pace, Script, serve};
 use dramatis::assets::Library;
 use dramatis::config::Secret;
-use dramatis::generation::Generator;
+use dramatis::generation::{Generator, Results};
 use dramatis::llm::{self, Llm, LlmSettings, ProviderSettings};
 use dramatis::prompt::PromptLimits;
+use dramatis::retrieval::{self, Retriever};
 use dramatis::server::{self, Access};
 use dramatis::store::Store;
 use dramatis::turn::agent::Services;
@@ -100,6 +101,13 @@ impl Plan {
         let endpoint = ProviderSettings::new(base, Some("sk-test")).unwrap();
         let settings = LlmSettings { default: Some(endpoint), limits: self.llm.clone() };
         let actor = Actor::new(Script::default(), Pace::AT_ONCE);
+        let retriever = Retriever::new(store.clone(), retrieval::Settings::default(), None);
+        retriever.index_assets(&self.assets.current()).await.unwrap();
+        let (changes, following) = (self.assets.changes(), retriever.clone());
+        tasks.spawn(async move {
+            following.follow(changes, true).await;
+            std::future::pending().await
+        });
         let services = Services {
             store: store.clone(),
             log: log.clone(),
@@ -107,7 +115,8 @@ impl Plan {
                 Llm::new(settings, Arc::new(actor)).unwrap(),
                 PromptLimits::default(),
             )
-            .with_assets(self.assets.clone()),
+            .with_assets(self.assets.clone())
+            .reminding(retriever.clone(), Results::default()),
             clock: Clock::start(),
             ids: Ids::random(),
             rules: self.rules.clone(),
@@ -127,7 +136,7 @@ impl Plan {
             log.close().await;
         });
         let logs = folder.path().join("logs");
-        Stage { address, mock, stop: Some(stop), tasks, logs, _folder: folder }
+        Stage { address, mock, retriever, stop: Some(stop), tasks, logs, _folder: folder }
     }
 
     fn access(&self) -> Access {
@@ -154,6 +163,7 @@ impl Plan {
 pub struct Stage {
     pub address: String,
     pub mock: MockLlm,
+    pub retriever: Retriever,
     stop: Option<oneshot::Sender<()>>,
     tasks: JoinSet<()>,
     logs: PathBuf,

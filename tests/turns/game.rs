@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use dramatis::assets::Library;
 use dramatis::generation::{Generator, Results};
 use dramatis::llm::{Limits, Llm, LlmSettings};
 use dramatis::prompt::PromptLimits;
@@ -221,17 +222,27 @@ fn state(agent: usize, moment: u64) -> AgentState {
     }
 }
 
-/// A server's inside around a store, with a puppet for a model.
-fn registry(store: &Store, puppet: &Arc<Puppet>, ids: &Ids) -> Registry {
+/// A server's inside around a store, with a puppet for a model, and assets where there are any.
+pub fn registry(
+    store: &Store,
+    puppet: &Arc<Puppet>,
+    ids: &Ids,
+    assets: Option<Arc<Library>>,
+) -> Registry {
     let far = Duration::from_secs(1_000_000);
     let limits = Limits { first_token: far, silence: far, reply: far, ..Limits::default() };
     let llm = Llm::new(LlmSettings { default: None, limits }, puppet.clone()).unwrap();
     let retriever = Retriever::new(store.clone(), retrieval::Settings::default(), None);
+    let generator = Generator::new(llm, PromptLimits::default())
+        .reminding(retriever, Results { lore: 2, memories: 20 });
+    let generator = match assets {
+        Some(assets) => generator.with_assets(assets),
+        None => generator,
+    };
     let services = Services {
         store: store.clone(),
         log: TurnLog::disabled(),
-        generator: Generator::new(llm, PromptLimits::default())
-            .reminding(retriever, Results { lore: 2, memories: 20 }),
+        generator,
         clock: Clock::start(),
         ids: ids.clone(),
         rules: Rules::default(),
@@ -245,7 +256,7 @@ impl Play {
     pub async fn begin(store: Store, disk: Option<Disk>) -> Self {
         let puppet = Arc::new(Puppet::default());
         let ids = Ids::counted();
-        let registry = registry(&store, &puppet, &ids);
+        let registry = registry(&store, &puppet, &ids, None);
         let outbox = OutboxHandle::default();
         let attachment =
             registry.attach(SessionPlan::named("play"), outbox.clone()).await.unwrap().attachment;
@@ -677,7 +688,7 @@ impl Play {
         self.read(usize::MAX)?;
         self.fates_are_known()?;
         self.registry.close().await;
-        self.registry = registry(&self.store, &self.puppet, &self.ids);
+        self.registry = registry(&self.store, &self.puppet, &self.ids, None);
         let outbox = OutboxHandle::default();
         self.attachment = self.attach("play", outbox.clone()).await;
         self.begin_anew(outbox);

@@ -16,6 +16,7 @@ mod checker;
 mod disk;
 mod game;
 mod puppet;
+mod secrets;
 
 use proptest::prelude::*;
 use proptest::test_runner::Config;
