@@ -100,6 +100,14 @@ impl Game {
         self.send_frame(0x81, text.as_bytes()).await
     }
 
+    /// Confirms a turn, all of its one tag.
+    pub async fn confirm(&mut self, agent: usize, turn: &str) -> anyhow::Result<()> {
+        self.send(&format!(
+            r#"{{"type":"agent_turn_result","agent_id":"agent-{agent}","turn_id":"{turn}","tags":[{{"tag_id":0,"outcome":"done"}}]}}"#
+        ))
+        .await
+    }
+
     /// The next text frame.
     pub async fn next(&mut self) -> anyhow::Result<&[u8]> {
         loop {
@@ -155,6 +163,17 @@ impl Game {
 pub fn event(agent: usize, number: u64) -> String {
     format!(
         r#"{{"type":"interaction_event","agent_id":"agent-{agent}","event_id":"event-{number}","event_type":"player_speaks","text":"Have you seen my brother? [[{number}]]","actor":{{"id":"player","name":"Mira"}},"state":{{"name":"Bram","dossier":{{"Who":"A ferryman of sixty, slow to trust and quick to joke. He has rowed the same river all his life.","Wants":"To sell the boat before winter."}},"prompt_parts":[{{"title":"Scene","text":"The landing at dusk. Rain is coming; the last passengers have gone."}}]}}}}"#
+    )
+}
+
+/// The same for an agent that has a world and a character, and more to remember than its history
+/// shows. Each event asks for something else, with words that lore and earlier events have.
+pub fn reminded_event(agent: usize, number: u64) -> String {
+    let things = ["ferry", "bridge", "lantern", "river bell", "toll", "night boat", "big book"];
+    let thing = |at: u64| things[usize::try_from(at).unwrap_or(0) % things.len()];
+    let (one, other) = (thing(number), thing(number / 7));
+    format!(
+        r#"{{"type":"interaction_event","agent_id":"agent-{agent}","event_id":"event-{number}","event_type":"player_speaks","text":"What did I tell you of the {one} and the {other}, Oswin? [[{number}]]","actor":{{"id":"player","name":"Mira"}},"state":{{"name":"Oswin","world_id":"drowned_lantern","character_id":"oswin","history_turns":10,"prompt_parts":[{{"title":"Scene","text":"The landing at dusk. Rain is coming; the last passengers have gone."}}]}}}}"#
     )
 }
 

@@ -23,6 +23,7 @@ mod memory;
 mod options;
 mod provider;
 mod relay;
+mod request;
 mod soak;
 mod streams;
 mod subject;
@@ -55,6 +56,9 @@ fn bench(options: &Options) -> anyhow::Result<()> {
         }
         if options.wants("turns") {
             turns::back_to_back(options).await?;
+        }
+        if options.wants("request") {
+            request::measure(options).await?;
         }
         if options.wants("interruption") {
             interruption::measure(options).await?;

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -40,13 +40,14 @@ pub enum Replies {
 /// A running provider; it ends with this value.
 pub struct Provider {
     pub address: SocketAddr,
-    closed: Closed,
+    asked: Times,
+    closed: Times,
     stop: CancellationToken,
     thread: Option<JoinHandle<()>>,
 }
 
-/// When the connection of a reply was closed under it, by the number that its request carried.
-type Closed = Arc<Mutex<HashMap<u64, u64>>>;
+/// When something happened, by the number that the request carried.
+type Times = Arc<Mutex<HashMap<u64, u64>>>;
 
 impl Provider {
     /// Starts a provider that answers everything so.
@@ -55,11 +56,12 @@ impl Provider {
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let (closed, stop) = (Closed::default(), CancellationToken::new());
-        let served = (Arc::clone(&closed), stop.clone());
+        let (asked, closed) = (Times::default(), Times::default());
+        let stop = CancellationToken::new();
+        let served = (Arc::clone(&asked), Arc::clone(&closed), stop.clone());
         let thread = std::thread::Builder::new().name("provider".to_owned()).spawn(move || {
             runtime.block_on(async move {
-                let (closed, stop) = served;
+                let (asked, closed, stop) = served;
                 let Ok(listener) = TcpListener::from_std(listener) else { return };
                 let mut connections = JoinSet::new();
                 let reply = Arc::new(Reply::new(replies));
@@ -67,16 +69,22 @@ impl Provider {
                 {
                     let _ = socket.set_nodelay(true);
                     let connection = Connection { socket, read: Vec::new() };
-                    connections.spawn(serve(connection, Arc::clone(&reply), Arc::clone(&closed)));
+                    let times = (Arc::clone(&asked), Arc::clone(&closed));
+                    connections.spawn(serve(connection, Arc::clone(&reply), times));
                 }
             });
         })?;
-        Ok(Self { address, closed, stop, thread: Some(thread) })
+        Ok(Self { address, asked, closed, stop, thread: Some(thread) })
+    }
+
+    /// When a request had arrived.
+    pub fn asked(&self, number: u64) -> Option<u64> {
+        times(&self.asked).get(&number).copied()
     }
 
     /// When the connection of a reply was closed, if it was before the reply's end.
     pub fn closed(&self, number: u64) -> Option<u64> {
-        self.closed.lock().unwrap_or_else(PoisonError::into_inner).get(&number).copied()
+        times(&self.closed).get(&number).copied()
     }
 }
 
@@ -89,13 +97,18 @@ impl Drop for Provider {
     }
 }
 
+fn times(times: &Times) -> MutexGuard<'_, HashMap<u64, u64>> {
+    times.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Serves requests until the other side closes.
-async fn serve(mut connection: Connection, reply: Arc<Reply>, closed: Closed) {
+async fn serve(mut connection: Connection, reply: Arc<Reply>, (asked, closed): (Times, Times)) {
     while let Ok(number) = connection.request().await {
+        times(&asked).insert(number, now_us());
         match reply.send(&mut connection.socket).await {
             Ok(()) => {}
             Err(_) => {
-                closed.lock().unwrap_or_else(PoisonError::into_inner).insert(number, now_us());
+                times(&closed).insert(number, now_us());
                 return;
             }
         }

@@ -79,10 +79,7 @@ async fn play(mut game: Game, agent: usize, which: Which, meter: Arc<Meter>) -> 
         };
         meter.count_turn();
         if which == Which::Server {
-            game.send(&format!(
-                r#"{{"type":"agent_turn_result","agent_id":"agent-{agent}","turn_id":"{shown}","tags":[{{"tag_id":0,"outcome":"done"}}]}}"#
-            ))
-            .await?;
+            game.confirm(agent, &shown).await?;
         }
     }
     Ok(())

@@ -1,17 +1,44 @@
-//! A context report for people: what the prompt of a turn was made of, and what was left out and why.
+//! A prompt for people: its messages, what they were made of, and what was left out and why.
 
 use std::io::{self, Write};
 
 use crate::record::{
-    ContextReport, Fate, LeftOut, LeftOutBecause, Piece, PieceSource, SectionReport, WokenBy,
-    WokenEntry,
+    ContextReport, Fate, LeftOut, LeftOutBecause, Message, Piece, PieceSource, Role, SectionReport,
+    WokenBy, WokenEntry,
 };
 
 /// Of a text so much is shown, in characters.
 const SHOWN_CHARS: usize = 60;
 
+/// Writes what a model is told, and with it what is known of that.
+pub(super) fn show_prompt(
+    messages: &[Message],
+    report: Option<&ContextReport>,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    for message in messages {
+        let role = match message.role {
+            Role::System => "system",
+            Role::User => "user",
+            Role::Assistant => "assistant",
+            Role::Tool => "tool",
+        };
+        writeln!(out, "──── {role}\n{}", printable(&message.content))?;
+        for call in &message.tool_calls {
+            writeln!(out, "calls {}", printable(&format!("{} {}", call.name, call.arguments)))?;
+        }
+        writeln!(out)?;
+    }
+    report.iter().try_for_each(|report| show(report, out))
+}
+
+/// Text from a game must not steer the terminal.
+fn printable(text: &str) -> String {
+    text.replace(|c: char| c.is_control() && !matches!(c, '\n' | '\t'), " ")
+}
+
 /// Writes the report.
-pub(super) fn show(report: &ContextReport, out: &mut impl Write) -> io::Result<()> {
+fn show(report: &ContextReport, out: &mut impl Write) -> io::Result<()> {
     writeln!(
         out,
         "──── {} tokens of {} at the most (a token is taken for four characters)",
@@ -97,6 +124,7 @@ fn line(piece: &Piece) -> String {
         PieceSource::Memory { turn_id } => format!("memory of {turn_id}"),
     };
     let text: String = piece.text.chars().take(SHOWN_CHARS).collect();
-    let more = if text.len() < piece.text.len() { "…" } else { "" };
-    format!("{source} ({}): {}{more}", piece.reason, text.replace('\n', " / "))
+    let more = if text.len() < piece.text.len() && !text.ends_with('…') { "…" } else { "" };
+    let text = printable(&text).replace('\n', " / ");
+    format!("{source} ({}): {text}{more}", piece.reason)
 }

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
 
+use super::context;
+use crate::record::TurnRecord;
 use crate::turn_log::{self, LogEntry, Logged, LoggedAgent};
 
 /// Looks at the logs of past and present turns.
@@ -34,6 +36,14 @@ enum LogsCommand {
     Transcript {
         #[command(flatten)]
         whose: Whose,
+    },
+    /// Shows what the model was told in a turn, what that was made of, and what was left out and why.
+    Prompt {
+        #[command(flatten)]
+        whose: Whose,
+        /// The turn, or how its id begins; without it the latest.
+        #[arg(long, value_name = "ID")]
+        turn: Option<String>,
     },
 }
 
@@ -69,6 +79,15 @@ pub fn run(args: &LogsArgs, out: &mut impl Write) -> Result<()> {
                 texts.push(turn_log::transcript(&entries_of(&args.logs, agent)?));
             }
             out.write_all(texts.join("\n").as_bytes())
+        }
+        LogsCommand::Prompt { whose, turn } => {
+            let mut records = Vec::new();
+            for agent in find(&agents, whose, &args.logs)? {
+                records.extend(entries_of(&args.logs, agent)?.into_iter().filter_map(record_of));
+            }
+            records.sort_by_key(|record| record.started_at);
+            let record = choose_turn(&records, turn.as_deref())?;
+            prompt_of(record, out)
         }
     };
     match done.and_then(|()| out.flush()) {
@@ -114,6 +133,31 @@ fn choose(ids: &[&str], start: &str, what: &str) -> Result<String> {
         [] => bail!("there is no log of the {what} {start:?}; there are: {}", ids.join(", ")),
         _ => bail!("{start:?} may be more than one {what}: {}", fitting.join(", ")),
     }
+}
+
+fn record_of(entry: LogEntry) -> Option<TurnRecord> {
+    match entry.what {
+        Logged::TurnRecord(record) => Some(*record),
+        _ => None,
+    }
+}
+
+fn choose_turn<'a>(records: &'a [TurnRecord], start: Option<&str>) -> Result<&'a TurnRecord> {
+    let Some(start) = start else {
+        return records.last().context("no turn has ended yet; `logs show` has what happened");
+    };
+    let ids: Vec<&str> = records.iter().map(|record| &*record.turn_id).collect();
+    let id = choose(&ids, start, "turn")?;
+    records.iter().find(|record| *record.turn_id == *id).context("no such turn")
+}
+
+fn prompt_of(record: &TurnRecord, out: &mut impl Write) -> io::Result<()> {
+    let (turn, model) = (printable(&record.turn_id), printable(&record.model));
+    writeln!(out, "turn {turn} of {}, {model}\n", printable(&record.agent_id))?;
+    if record.messages.is_empty() {
+        writeln!(out, "it ended before the model was asked, or its model input is gone")?;
+    }
+    context::show_prompt(&record.messages, record.context.as_deref(), out)
 }
 
 fn list(agents: &[LoggedAgent], out: &mut impl Write) -> io::Result<()> {
@@ -267,6 +311,17 @@ save-2
             shown.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         let read = turn_log::read_agent(dir.path(), &"save-1".into(), &"guard".into()).unwrap();
         assert_eq!(entries, read);
+    }
+
+    #[test]
+    fn a_prompt_is_shown_as_the_model_was_sent_it() {
+        let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("logs/sample");
+        let latest = logs(&sample, "prompt").unwrap();
+        assert!(latest.starts_with("turn turn-") && latest.contains("──── system\n"), "{latest}");
+        let id = latest.split_whitespace().nth(1).unwrap();
+        assert_eq!(logs(&sample, &format!("prompt --turn {id}")).unwrap(), latest);
+        let error = logs(&sample, "prompt --turn nothing").unwrap_err().to_string();
+        assert!(error.contains("no log of the turn \"nothing\""), "{error}");
     }
 
     #[tokio::test]

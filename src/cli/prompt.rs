@@ -1,6 +1,6 @@
 //! `dramatis prompt`: what a model would be told of a character that is spoken to, without asking one.
 
-use std::io::{self, ErrorKind, Write};
+use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use super::{assets, context};
 use crate::assets::Assets;
 use crate::generation::{Results, Whose, remind};
 use crate::prompt::{Background, Built, Draft, GamePrompt, PromptLimits};
-use crate::record::{Observation, Occurrence, Role};
+use crate::record::{Observation, Occurrence};
 use crate::retrieval::{self, Retriever};
 use crate::store::Store;
 use crate::turn::vocabulary::standard_vocabulary;
@@ -47,7 +47,8 @@ pub struct PromptArgs {
 pub async fn run(args: &PromptArgs, out: &mut impl Write) -> anyhow::Result<ExitCode> {
     let library = assets::library(args.assets.as_deref())?;
     let built = build(args, &library.current()).await?;
-    match show(&built, out) {
+    let shown = context::show_prompt(&built.messages, Some(&built.report), out);
+    match shown.and_then(|()| out.flush()) {
         // Whoever reads may have seen enough.
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
         _ => Ok(ExitCode::SUCCESS),
@@ -109,20 +110,6 @@ fn missing(assets: &Assets, field: &str, id: &str) -> String {
         [] => format!("{what} \"{id}\", and no other either: see --assets"),
         known => format!("{what} \"{id}\": there are {}", known.join(", ")),
     }
-}
-
-fn show(built: &Built, out: &mut impl Write) -> io::Result<()> {
-    for message in &built.messages {
-        let role = match message.role {
-            Role::System => "system",
-            Role::User => "user",
-            Role::Assistant => "assistant",
-            Role::Tool => "tool",
-        };
-        writeln!(out, "──── {role}\n{}\n", message.content)?;
-    }
-    context::show(&built.report, out)?;
-    out.flush()
 }
 
 #[cfg(test)]

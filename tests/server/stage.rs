@@ -106,7 +106,7 @@ impl Plan {
         let (changes, following) = (self.assets.changes(), retriever.clone());
         tasks.spawn(async move {
             following.follow(changes, true).await;
-            std::future::pending().await
+            std::future::pending::<()>().await;
         });
         let services = Services {
             store: store.clone(),
