@@ -170,8 +170,8 @@ pub fn event(agent: usize, number: u64) -> String {
 /// shows. Each event asks for something else, with words that lore and earlier events have.
 pub fn reminded_event(agent: usize, number: u64) -> String {
     let things = ["ferry", "bridge", "lantern", "river bell", "toll", "night boat", "big book"];
-    let thing = |at: u64| things[usize::try_from(at).unwrap_or(0) % things.len()];
-    let (one, other) = (thing(number), thing(number / 7));
+    let thing = |at: u64| things.iter().cycle().nth(usize::try_from(at % 7).unwrap_or(0));
+    let (one, other) = (thing(number).unwrap_or(&"ferry"), thing(number / 7).unwrap_or(&"toll"));
     format!(
         r#"{{"type":"interaction_event","agent_id":"agent-{agent}","event_id":"event-{number}","event_type":"player_speaks","text":"What did I tell you of the {one} and the {other}, Oswin? [[{number}]]","actor":{{"id":"player","name":"Mira"}},"state":{{"name":"Oswin","world_id":"drowned_lantern","character_id":"oswin","history_turns":10,"prompt_parts":[{{"title":"Scene","text":"The landing at dusk. Rain is coming; the last passengers have gone."}}]}}}}"#
     )

@@ -22,6 +22,8 @@ const LISTS: &[&str] = &[
      there these they thing things this those though through to too under until up upon us ve very \
      was wasn we were what when where which while who whom whose why will with would yes yet you \
      your yours",
+    // What is said before anything is.
+    "ah aha aye eh hey hm hmm hmmm mhm oh okay ok uh uhm um",
     // German.
     "aber als am an auch auf aus bei bin bis bist da damit dann das dass dein deine dem den denn der \
      des dich dies diese diesem diesen dieser dieses dir doch dort du ein eine einem einen einer eines \
