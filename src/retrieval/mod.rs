@@ -32,7 +32,7 @@ use vectors::Vectors;
 const MEMORY_CHARS: usize = 4_000;
 
 /// So many more than wanted are looked at, for the two rankings to agree on.
-const CANDIDATES: usize = 12;
+const CANDIDATES: usize = 8;
 
 /// How much of a piece that was left out is told, in characters.
 const EXCERPT_CHARS: usize = 120;
@@ -253,31 +253,19 @@ impl Retriever {
         };
         let lore = search(lore_scopes(question), question.lore);
         let memories = search(vec![memories(question.session, question.agent)], question.memories);
-        let (lore, memories) = futures::join!(self.hits(lore), self.hits(memories));
+        let hits = self.store.search_each([lore, memories]).await;
+        let [lore, memories] = hits.unwrap_or_else(|error| {
+            tracing::warn!(%error, "lore and memories could not be looked up");
+            found.report.faults.push(error.to_string());
+            Default::default()
+        });
         found.lore = self.choose(lore, question.lore, &mut found);
         found.memories = self.choose(memories, question.memories, &mut found);
         found
     }
 
-    async fn hits(&self, search: Search) -> Result<Hits, StoreError> {
-        if search.limit == 0 {
-            return Ok(Hits::default());
-        }
-        self.store.search(search).await
-    }
-
     /// The best, as many as are wanted; the others go into the report.
-    fn choose(
-        &self,
-        hits: Result<Hits, StoreError>,
-        wanted: usize,
-        found: &mut Retrieved,
-    ) -> Vec<Piece> {
-        let hits = hits.unwrap_or_else(|error| {
-            tracing::warn!(%error, "lore and memories could not be looked up");
-            found.report.faults.push(error.to_string());
-            Hits::default()
-        });
+    fn choose(&self, hits: Hits, wanted: usize, found: &mut Retrieved) -> Vec<Piece> {
         let mut chosen = Vec::new();
         for Candidate { mut piece, relevant, shown } in
             fuse(hits, &found.report.terms, self.settings.floors)

@@ -268,7 +268,27 @@ impl Store {
     /// # Errors
     /// If it can't be read.
     pub async fn search(&self, search: Search) -> Result<Hits, StoreError> {
-        self.readers.run(move |connection| search::search(connection, &search)).await
+        let [hits] = self.search_each([search]).await?;
+        Ok(hits)
+    }
+
+    /// The same for several, in one go: a turn waits for them together.
+    ///
+    /// # Errors
+    /// If one can't be read.
+    pub async fn search_each<const N: usize>(
+        &self,
+        searches: [Search; N],
+    ) -> Result<[Hits; N], StoreError> {
+        self.readers
+            .run(move |connection| {
+                let mut found = [const { Hits { by_text: Vec::new(), by_vector: Vec::new() } }; N];
+                for (hits, search) in found.iter_mut().zip(&searches) {
+                    *hits = search::search(connection, search)?;
+                }
+                Ok(found)
+            })
+            .await
     }
 
     /// Documents of a scope without a vector of this model: number and text, the newest first.

@@ -299,6 +299,9 @@ fn find_scope(connection: &Connection, scope: &Scope) -> Result<Option<Key>, Fai
 /// Looks through the scopes by words and, if the question has one, by vectors.
 pub(super) fn search(connection: &Connection, search: &Search) -> Result<Hits, Failure> {
     let mut scopes = Vec::new();
+    if search.limit == 0 {
+        return Ok(Hits::default());
+    }
     for scope in &search.scopes {
         scopes.extend(find_scope(connection, scope)?.map(|key| (key, scope)));
     }
