@@ -188,6 +188,12 @@ impl Assets {
         &self.sentences
     }
 
+    /// Nothing but these sentences.
+    #[cfg(test)]
+    pub(crate) fn saying(sentences: Sentences) -> Self {
+        Self { sentences: Arc::new(sentences), ..Self::default() }
+    }
+
     /// How much there is.
     #[must_use]
     pub fn counts(&self) -> Counts {
