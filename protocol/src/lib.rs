@@ -5,7 +5,7 @@
 //! a game, a test or a headless simulation can depend on it alone. The same contract in
 //! words is `protocol/README.md`; as JSON Schemas it lies in `protocol/schemas/`,
 //! and as AsyncAPI in `protocol/asyncapi.json`. The contract with designers, whose files the
-//! server reads, is [`assets`].
+//! server reads, is [`assets`], and [`sentences`] for the words of prompts.
 
 #![warn(missing_docs)]
 
@@ -16,6 +16,7 @@ pub mod frame;
 pub mod limits;
 pub mod read;
 pub mod schema;
+pub mod sentences;
 pub mod server;
 pub mod state;
 
@@ -27,6 +28,7 @@ pub use client::{
 };
 pub use frame::{chunk_budget, split_text, write_chunk};
 pub use read::{ReadError, Received, read, read_agent_state, read_bytes, read_tags};
+pub use sentences::Sentences;
 pub use server::{
     AgentTagChunk, AgentTagClose, AgentTagOpen, AgentTurnFinished, AgentTurnInterrupted,
     AgentTurnStarted, ContextTotals, DropReason, ErrorCode, ErrorMessage, EventDropped,

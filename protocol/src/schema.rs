@@ -10,7 +10,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value, json};
 
 use crate::limits::{MAX_ID_BYTES, PROTOCOL_VERSION};
-use crate::{assets, client, server, state};
+use crate::{assets, client, sentences, server, state};
 
 /// Every message type with its schema, first what the game sends, then what the server sends.
 #[must_use]
@@ -62,6 +62,7 @@ pub fn assets() -> Vec<(&'static str, Value)> {
         asset::<assets::CharacterFile>("character"),
         asset::<assets::RuleFile>("rule"),
         asset::<assets::SystemRulesFile>("system_rules"),
+        asset::<sentences::Sentences>("sentences"),
     ]
 }
 

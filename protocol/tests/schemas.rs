@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use dramatis_protocol::{assets, asyncapi, schema};
+use dramatis_protocol::{Sentences, assets, asyncapi, schema};
 use serde_json::{Value, json};
 
 fn folder() -> PathBuf {
@@ -159,6 +159,7 @@ fn the_schema_of_a_file_takes_and_refuses_what_the_type_does() {
             "world" => serde_json::from_value::<assets::WorldFile>(file.clone()).is_ok(),
             "character" => serde_json::from_value::<assets::CharacterFile>(file.clone()).is_ok(),
             "rule" => serde_json::from_value::<assets::RuleFile>(file.clone()).is_ok(),
+            "sentences" => serde_json::from_value::<Sentences>(file.clone()).is_ok(),
             _ => serde_json::from_value::<assets::SystemRulesFile>(file.clone()).is_ok(),
         };
         assert_eq!(read, expected, "the type: {file}");
@@ -181,4 +182,23 @@ fn the_schema_of_a_file_takes_and_refuses_what_the_type_does() {
     check("rule", json!({"id": "r", "name": "R", "prompt": ["p"]}), false);
     check("system_rules", json!({"rules": ["a", "b"]}), true);
     check("system_rules", json!({}), false);
+    check("sentences", json!({}), true);
+    check("sentences", json!({"said": "gesagt", "rules": ["a"]}), true);
+    check("sentences", json!({"said": ["gesagt"]}), false);
+    check("sentences", json!({"rules": "a"}), false);
+    check("sentences", json!({"siad": "gesagt"}), false);
+}
+
+#[test]
+fn the_schema_of_sentences_tells_each_placeholder_and_the_english_words() {
+    let (_, schema) = schema::assets().into_iter().find(|(name, _)| *name == "sentences").unwrap();
+    for sentence in Sentences::default().each() {
+        let property = &schema["properties"][sentence.key];
+        assert_eq!(property["default"], sentence.english);
+        let told = property["description"].as_str().unwrap();
+        for name in sentence.english.split('{').skip(1).map(|rest| rest.split('}').next().unwrap())
+        {
+            assert!(told.contains(&format!("`{{{name}}}`")), "{}: {name}", sentence.key);
+        }
+    }
 }

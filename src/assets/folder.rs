@@ -19,11 +19,18 @@ pub(super) const FOLDERS: [(&str, Kind); 3] =
 /// The file of base rules.
 pub(super) const BASE_RULES: &str = "system_rules.yaml";
 
-/// Whether a folder looks like one of assets: it has one of the folders, or the file of base rules.
-/// Many a game has an `assets` of quite another kind.
+/// The file of our own sentences.
+const SENTENCES: &str = "sentences.yaml";
+
+/// The files that lie beside the folders.
+const FILES: [(&str, Kind); 2] = [(BASE_RULES, Kind::BaseRules), (SENTENCES, Kind::Sentences)];
+
+/// Whether a folder looks like one of assets: it has one of the folders or of the files. Many a game
+/// has an `assets` of quite another kind.
 #[must_use]
 pub fn is_folder_of_assets(folder: &Path) -> bool {
-    FOLDERS.iter().any(|(name, _)| folder.join(name).is_dir()) || folder.join(BASE_RULES).is_file()
+    FOLDERS.iter().any(|(name, _)| folder.join(name).is_dir())
+        || FILES.iter().any(|(name, _)| folder.join(name).is_file())
 }
 
 /// A file that counts.
@@ -80,9 +87,11 @@ pub(super) fn list(folder: &Path) -> io::Result<Listing> {
     for (name, kind) in FOLDERS {
         list_kind(&root, name, kind, &mut listing);
     }
-    if fs::symlink_metadata(root.join(BASE_RULES)).is_ok() {
-        let text = Text::At(within(&root, &root.join(BASE_RULES)));
-        listing.files.push(Found { name: BASE_RULES.to_owned(), kind: Kind::BaseRules, text });
+    for (name, kind) in FILES {
+        if fs::symlink_metadata(root.join(name)).is_ok() {
+            let text = Text::At(within(&root, &root.join(name)));
+            listing.files.push(Found { name: name.to_owned(), kind, text });
+        }
     }
     if listing.files.len() > MAX_FILES {
         let message = format!(
@@ -100,13 +109,13 @@ pub(super) fn list(folder: &Path) -> io::Result<Listing> {
 fn look_around(root: &Path, listing: &mut Listing) -> io::Result<()> {
     for entry in sorted(root)? {
         let name = name_of(&entry);
-        let is_ours = name == BASE_RULES || FOLDERS.iter().any(|(folder, _)| *folder == name);
+        let is_ours = FILES.iter().chain(&FOLDERS).any(|(ours, _)| *ours == name);
         if is_ours || name.starts_with('.') {
             continue;
         }
         if is_yaml(&name) {
-            let message = "only `system_rules.yaml` is read here: move the file to `worlds`, \
-                           `characters` or `rules`";
+            let message = "only `system_rules.yaml` and `sentences.yaml` are read here: move the \
+                           file to `worlds`, `characters` or `rules`";
             listing.problem(&name, message);
         } else if entry.is_dir() && FOLDERS.iter().any(|(folder, _)| is_near(folder, &name)) {
             let message = "this folder is not read: call it `worlds`, `characters` or `rules`";

@@ -276,6 +276,7 @@ impl Shelf {
                 self.assets.rules.insert(rule.id.clone(), rule.clone());
             }
             Asset::BaseRules(rules) => self.assets.base_rules.clone_from(rules),
+            Asset::Sentences(sentences) => self.assets.sentences = sentences.clone(),
         }
         Ok(())
     }
@@ -306,5 +307,6 @@ fn kind_of(asset: &Asset) -> Kind {
         Asset::Character(_) => Kind::Character,
         Asset::Rule(_) => Kind::Rule,
         Asset::BaseRules(_) => Kind::BaseRules,
+        Asset::Sentences(_) => Kind::Sentences,
     }
 }

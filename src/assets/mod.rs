@@ -1,8 +1,9 @@
 //! Worlds, characters, rules and their lorebooks, as designers write them: read from a folder of YAML
-//! files or from the binary, checked, and read again when they change.
+//! files or from the binary, checked, and read again when they change; with them the sentences that
+//! prompts add, where a folder replaces those.
 //!
 //! [`Library`] owns the folder and gives out [`Assets`], plain data that never changes. The files'
-//! form is [`dramatis_protocol::assets`]. An id is only ever looked up in what was read: nothing is
+//! form is [`dramatis_protocol::assets`] and [`dramatis_protocol::sentences`]. An id is only ever looked up in what was read: nothing is
 //! opened by an id, whatever it looks like.
 
 mod built_in;
@@ -20,8 +21,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use dramatis_protocol::Id;
 use dramatis_protocol::assets::{Recursion, SecondaryLogic};
+use dramatis_protocol::{Id, Sentences};
 use serde_json::{Map, Value};
 
 pub use folder::is_folder_of_assets;
@@ -37,6 +38,7 @@ pub struct Assets {
     characters: BTreeMap<Id, Arc<Character>>,
     rules: BTreeMap<Id, Arc<Rule>>,
     base_rules: Vec<String>,
+    sentences: Arc<Sentences>,
 }
 
 /// A world.
@@ -178,6 +180,18 @@ impl Assets {
     #[must_use]
     pub fn base_rules(&self) -> &[String] {
         &self.base_rules
+    }
+
+    /// The sentences that prompts add: the folder's `sentences.yaml`, in English what it doesn't name.
+    #[must_use]
+    pub const fn sentences(&self) -> &Arc<Sentences> {
+        &self.sentences
+    }
+
+    /// Nothing but these sentences.
+    #[cfg(test)]
+    pub(crate) fn saying(sentences: Sentences) -> Self {
+        Self { sentences: Arc::new(sentences), ..Self::default() }
     }
 
     /// How much there is.

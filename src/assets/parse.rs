@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use dramatis_protocol::Id;
 use dramatis_protocol::assets::limits::{MAX_ENTRIES, MAX_KEYS, MAX_REGEXES};
 use dramatis_protocol::assets::{
     CharacterFile, LoreEntry, RuleFile, SystemRulesFile, Texts, WorldFile,
 };
 use dramatis_protocol::limits::MAX_ID_BYTES;
+use dramatis_protocol::{Id, Sentences};
 use serde::de::DeserializeOwned;
 
 use super::keys::Key;
@@ -26,6 +26,7 @@ pub(super) enum Kind {
     Character,
     Rule,
     BaseRules,
+    Sentences,
 }
 
 /// A file that can be used.
@@ -48,16 +49,17 @@ pub(super) enum Asset {
     Character(Arc<Character>),
     Rule(Arc<Rule>),
     BaseRules(Vec<String>),
+    Sentences(Arc<Sentences>),
 }
 
 impl Asset {
-    /// What games call it; the base rules have no id.
+    /// What games call it; what there is one of has no id.
     pub fn id(&self) -> Option<&Id> {
         match self {
             Self::World(world) => Some(&world.id),
             Self::Character(character) => Some(&character.id),
             Self::Rule(rule) => Some(&rule.id),
-            Self::BaseRules(_) => None,
+            Self::BaseRules(_) | Self::Sentences(_) => None,
         }
     }
 }
@@ -70,6 +72,7 @@ pub(super) fn parse(kind: Kind, yaml: &str) -> Result<Parsed, Vec<Fault>> {
         Kind::Character => character(&mut check)?,
         Kind::Rule => (rule(&mut check)?, 0),
         Kind::BaseRules => (base_rules(&mut check)?, 0),
+        Kind::Sentences => (sentences(&mut check)?, 0),
     };
     let id_place = asset.id().and_then(|_| first_place_of_id(yaml));
     Ok(Parsed { asset, id_place, entries, regexes: check.regexes, faults: check.faults })
@@ -133,6 +136,19 @@ fn rule(check: &mut Check<'_>) -> Result<Asset, Vec<Fault>> {
 fn base_rules(check: &mut Check<'_>) -> Result<Asset, Vec<Fault>> {
     let file: SystemRulesFile = check.read()?;
     Ok(Asset::BaseRules(texts(&file.rules)))
+}
+
+/// All of them or none: a prompt in two languages is worse than one that was good before.
+fn sentences(check: &mut Check<'_>) -> Result<Asset, Vec<Fault>> {
+    let mut file: Sentences = check.read()?;
+    file.trim();
+    for wrong in file.wrong() {
+        let way = [Some(Step::Key(wrong.key)), wrong.item.map(Step::Item)];
+        let way: Vec<_> = way.into_iter().flatten().collect();
+        check.fault(&way, wrong.reason);
+    }
+    check.or_give_up()?;
+    Ok(Asset::Sentences(Arc::new(file)))
 }
 
 fn texts(texts: &Texts) -> Vec<String> {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use dramatis_protocol::Sentences;
 use dramatis_protocol::assets::SecondaryLogic;
 use dramatis_protocol::assets::limits::{MAX_ENTRIES, MAX_FILE_BYTES, MAX_FILES, MAX_REGEXES};
 
@@ -128,6 +129,77 @@ fn a_file_that_cant_be_used_says_where_and_why() {
     check("lore: [x, {a: b}]\n", "yaml:3:11: a text belongs here");
     check("entries: [{content: x, order: 1.5}]\n", "yaml:3:31: a whole number belongs here");
     check("entries: [{content: }]\n", "there is no text behind this key");
+}
+
+/// A folder with only these sentences, and its problem.
+fn problem_of_sentences(text: &str) -> String {
+    let dir = folder(&[("sentences.yaml", text)]);
+    assert_eq!(**open(dir.path()).current().sentences(), Sentences::default(), "{text}");
+    only_problem(dir.path())
+}
+
+#[test]
+fn sentences_that_cant_be_used_say_where_and_why() {
+    let check = |text: &str, expected: &str| {
+        let problem = problem_of_sentences(text);
+        assert!(problem.starts_with(&format!("sentences.yaml{expected}")), "{text}: {problem}");
+    };
+    check("# nothing\nsiad: x\n", ":2:1: the key `siad` means nothing here: check its spelling");
+    check("you_are: Du bist {wer}.\n", ":1:10: `{wer}` means nothing in `you_are`: remove it");
+    check("said: x\nyou_are: Du bist.\n", ":2:10: `you_are` lacks `{name}`: put it in");
+    check("said: ' '\n", ":1:7: `said` is empty: write the sentence, or remove it");
+    check("said:\n", ":1:5: there is no text behind this key");
+    check("goes_on: |\n  One.\n  Two.\n", ":2:3: `goes_on` must stay on one line");
+    check("rules:\n- a\n- ''\n", ":3:3: `rules` is empty");
+    check("rules: []\n", ":1:1: `rules` has no rule");
+    check("rules: a\n", ":1:8: a list belongs here");
+    check("called: {tool} mit {arguments}\n", ":1:");
+}
+
+#[test]
+fn sentences_replace_what_they_name_and_stay_when_the_file_breaks() {
+    let dir = folder(&[("sentences.yaml", "in_passing: Nebenbei\nrole: |\n  Eins.\n\n  Zwei.\n")]);
+    let library = open(dir.path());
+    let changes = library.changes();
+    assert_eq!(problems(&library), Vec::<String>::new());
+    let expected = Sentences {
+        in_passing: "Nebenbei".to_owned(),
+        role: "Eins.\n\nZwei.".to_owned(),
+        ..Sentences::default()
+    };
+    assert_eq!(**library.current().sentences(), expected);
+    write(dir.path(), &[("sentences.yaml", "in_passing: '{name}'\ngoes_on: ' '\n")]);
+    let problems = library.reload();
+    assert_eq!(problems.len(), 2, "{problems:?}");
+    for problem in problems {
+        assert!(problem.message.ends_with("what it said before stays in use"), "{problem}");
+    }
+    assert_eq!(**library.current().sentences(), expected);
+    assert!(!changes.has_changed().unwrap());
+    write(dir.path(), &[("sentences.yaml", "in_passing: Übrigens\n")]);
+    assert_eq!(library.reload(), []);
+    assert_eq!(library.current().sentences().in_passing, "Übrigens");
+    assert!(changes.has_changed().unwrap());
+    // With everything commented out it is as if it weren't there.
+    write(dir.path(), &[("sentences.yaml", "# said: gesagt\n")]);
+    assert_eq!(library.reload(), []);
+    assert_eq!(**library.current().sentences(), Sentences::default());
+    fs::remove_file(dir.path().join("sentences.yaml")).unwrap();
+    assert_eq!(library.reload(), []);
+    assert_eq!(**library.current().sentences(), Sentences::default());
+}
+
+#[test]
+fn the_german_example_is_whole_and_in_order() {
+    let example = include_str!("../../protocol/examples/assets/sentences.de.yaml");
+    let dir = folder(&[("sentences.yaml", example)]);
+    let library = open(dir.path());
+    assert_eq!(problems(&library), Vec::<String>::new());
+    let sentences = library.current().sentences().clone();
+    let same: Vec<_> = sentences.each().filter(|it| it.text == it.english).collect();
+    let same: Vec<_> = same.iter().map(|sentence| sentence.key).collect();
+    assert_eq!(same, ["example_target"], "the player's id is one in every language");
+    assert_eq!(sentences.rules.len(), Sentences::default().rules.len());
 }
 
 #[test]
@@ -290,7 +362,11 @@ fn a_folder_that_is_not_there_is_not_taken_for_an_empty_one() {
 
 #[test]
 fn what_lies_in_the_wrong_place_is_told() {
-    let dir = folder(&[("maren.yaml", MAREN), ("system_rules.yaml", "rules: x\n")]);
+    let dir = folder(&[
+        ("maren.yaml", MAREN),
+        ("system_rules.yaml", "rules: x\n"),
+        ("sentences.yaml", "said: x\n"),
+    ]);
     for path in ["worlds/deep/er", "charcters", "art/textures", ".git/worlds"] {
         fs::create_dir_all(dir.path().join(path)).unwrap();
     }
@@ -300,7 +376,8 @@ fn what_lies_in_the_wrong_place_is_told() {
     assert_eq!(problems.len(), 3, "{problems:#?}");
     assert!(problems[0].starts_with("charcters: this folder is not read"), "{problems:#?}");
     assert!(
-        problems[1].starts_with("maren.yaml: only `system_rules.yaml` is read here"),
+        problems[1]
+            .starts_with("maren.yaml: only `system_rules.yaml` and `sentences.yaml` are read"),
         "{problems:#?}"
     );
     assert!(
@@ -503,6 +580,8 @@ async fn a_change_on_the_disk_is_noticed() {
     until("a file in a new folder", is_marna).await;
     fs::remove_file(dir.path().join("worlds/w.yaml")).unwrap();
     until("a file that goes", |assets| assets.world("w").is_none()).await;
+    write(dir.path(), &[("sentences.yaml", "said: gesagt\n")]);
+    until("sentences", |assets| assets.sentences().said == "gesagt").await;
     drop(watcher);
 }
 

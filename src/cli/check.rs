@@ -10,7 +10,7 @@ use clap::Args;
 use super::assets;
 use crate::assets::Library;
 
-/// Checks a folder of worlds, characters and rules.
+/// Checks a folder of worlds, characters, rules and sentences.
 #[derive(Debug, Args)]
 pub struct CheckArgs {
     /// The folder; the server's own if absent
@@ -81,17 +81,21 @@ mod tests {
     fn each_problem_is_a_line_that_editors_understand() {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join("rules")).unwrap();
+        fs::write(dir.path().join("sentences.yaml"), "you_are: Du bist {wer}.\n").unwrap();
         let good = "id: calm\nname: Calm\nprompt: Stay calm.\n";
         fs::write(dir.path().join("rules/calm.yaml"), good).unwrap();
         fs::write(dir.path().join("rules/loud.yaml"), "id: loud\nname: Loud\npromt: Shout.\n")
             .unwrap();
         let (code, said) = check(dir.path());
         assert_eq!(code, ExitCode::FAILURE);
-        let (first, last) = said.split_once('\n').unwrap();
+        let lines: Vec<&str> = said.lines().collect();
+        let [first, second, last] = lines[..] else { panic!("{said}") };
         let place = format!("{}:3:1: ", dir.path().join("rules").join("loud.yaml").display());
         assert!(first.starts_with(&place) && first.contains("`promt`"), "{first}");
+        let place = format!("{}:1:10: ", dir.path().join("sentences.yaml").display());
+        assert!(second.starts_with(&place) && second.contains("`{wer}`"), "{second}");
         assert!(
-            last.ends_with("0 worlds, 0 characters, 1 rule, 0 lorebook entries; 1 problem\n"),
+            last.ends_with("0 worlds, 0 characters, 1 rule, 0 lorebook entries; 2 problems"),
             "{last}"
         );
     }

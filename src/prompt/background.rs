@@ -1,10 +1,10 @@
 //! What the server's assets bring to a turn: the rules that always hold, those that the game has
-//! switched on, the world and the character. Found by the ids of the agent's state, and only among
+//! switched on, the world and the character; and the sentences of prompts. Found by the ids of the agent's state, and only among
 //! what was read from the folder.
 
 use std::sync::Arc;
 
-use dramatis_protocol::{AgentState, Id};
+use dramatis_protocol::{AgentState, Id, Sentences};
 
 use crate::assets::{Assets, Character, Rule, World};
 
@@ -50,6 +50,11 @@ impl Background {
         });
         let rules = rules.collect();
         Self { assets, rules, world, character, unknown }
+    }
+
+    /// Our own words.
+    pub(super) fn sentences(&self) -> &Arc<Sentences> {
+        self.assets.sentences()
     }
 
     /// What every model is told.

@@ -4,7 +4,6 @@
 use crate::llm::{Cue, CueSection};
 use crate::record::{Observation, Occurrence};
 
-use super::sentences as say;
 use super::{GamePrompt, dossier, observation};
 
 /// The cue for a prompt that shows `past_turns` turns.
@@ -38,7 +37,8 @@ pub fn of(prompt: &GamePrompt<'_>, past_turns: usize) -> Cue {
 
 fn sections(prompt: &GamePrompt<'_>) -> Vec<CueSection> {
     let persona = prompt.background.persona();
-    let persona = persona.map(|text| (say::CHARACTER.to_owned(), text.to_owned()));
+    let heading = &prompt.background.sentences().character_heading;
+    let persona = persona.map(|text| (heading.clone(), text.to_owned()));
     let dossier = prompt.state.dossier.iter().filter_map(dossier::section);
     let parts = prompt.state.prompt_parts.iter();
     persona

@@ -3,35 +3,38 @@
 
 use std::fmt::Write as _;
 
+use dramatis_protocol::Sentences;
+use dramatis_protocol::sentences::fill;
+
 use crate::tags::{AttributeDef, AttributeType, Content, Kind, TagDef, Vocabulary};
 
 use super::quote;
-use super::sentences as say;
 
 /// The section's text, without its heading.
-pub fn text(vocabulary: &Vocabulary) -> String {
-    let mut out = format!("{}\n", say::SPEAK);
+pub fn text(vocabulary: &Vocabulary, say: &Sentences) -> String {
+    let mut out = format!("{}\n", say.speak);
     for tag in vocabulary.tags() {
-        tag_lines(&mut out, tag);
+        tag_lines(&mut out, tag, say);
     }
     // Writing to a string can't fail.
-    let _ = write!(out, "{}\n\n{}\n{}", say::NESTING, say::EXAMPLE, example(vocabulary));
+    let _ = write!(out, "{}\n\n{}\n{}", say.nesting, say.example, example(vocabulary, say));
     out
 }
 
-fn tag_lines(out: &mut String, tag: &TagDef) {
+fn tag_lines(out: &mut String, tag: &TagDef, say: &Sentences) {
     let form = match is_empty(tag) {
         true => format!("<{}{}/>", tag.name, shape(tag)),
         false => format!("<{0}{1}>…</{0}>", tag.name, shape(tag)),
     };
-    let mut notes = vec![kind(tag.kind).to_owned()];
+    let mut notes = vec![kind(tag.kind, say).to_owned()];
     match (&tag.contains, tag.kind) {
-        _ if is_empty(tag) => notes.push(say::NO_CONTENT.to_owned()),
+        _ if is_empty(tag) => notes.push(say.no_content.clone()),
         (Some(inner), Kind::Speech | Kind::Action | Kind::Tool) if inner.is_empty() => {
-            notes.push(say::ONLY_TEXT.to_owned());
+            notes.push(say.only_text.clone());
         }
         (Some(inner), Kind::Speech | Kind::Action | Kind::Tool) => {
-            notes.push(format!("{} {}", say::MAY_HOLD, quote::one_line(&inner.join(", "))));
+            let tags = inner.join(", ");
+            notes.push(fill(&say.may_hold, &[("tags", &quote::one_line(&tags))]));
         }
         _ => {}
     }
@@ -41,32 +44,32 @@ fn tag_lines(out: &mut String, tag: &TagDef) {
     }
     out.push('\n');
     for attribute in &tag.attributes {
-        let _ = writeln!(out, "  - {}", attribute_line(attribute));
+        let _ = writeln!(out, "  - {}", attribute_line(attribute, say));
     }
 }
 
-const fn kind(kind: Kind) -> &'static str {
+fn kind(kind: Kind, say: &Sentences) -> &str {
     match kind {
-        Kind::Speech => say::SAID,
-        Kind::Action => say::DONE,
-        Kind::Tool => say::CALLS,
-        Kind::Hidden => say::HIDDEN,
+        Kind::Speech => &say.said,
+        Kind::Action => &say.done,
+        Kind::Tool => &say.calls,
+        Kind::Hidden => &say.hidden,
     }
 }
 
-fn attribute_line(attribute: &AttributeDef) -> String {
-    let need = if attribute.required { say::REQUIRED } else { say::OPTIONAL };
+fn attribute_line(attribute: &AttributeDef, say: &Sentences) -> String {
+    let need = if attribute.required { &say.required } else { &say.optional };
     let mut line = format!("{} ({need}", quote::one_line(&attribute.name));
     let wanted = match attribute.value_type {
         _ if !attribute.values.is_empty() => {
             let values: Vec<_> =
                 attribute.values.iter().map(|value| quote::quoted(value)).collect();
-            format!("{} {}", say::ONE_OF, values.join(", "))
+            fill(&say.one_of, &[("values", &values.join(", "))])
         }
         AttributeType::String => String::new(),
-        AttributeType::Integer => say::WHOLE_NUMBER.to_owned(),
-        AttributeType::Number => say::NUMBER.to_owned(),
-        AttributeType::Boolean => say::TRUTH.to_owned(),
+        AttributeType::Integer => say.whole_number.clone(),
+        AttributeType::Number => say.number.clone(),
+        AttributeType::Boolean => say.truth.clone(),
     };
     if !wanted.is_empty() {
         let _ = write!(line, "; {wanted}");
@@ -88,27 +91,38 @@ fn shape(tag: &TagDef) -> String {
 }
 
 /// The attributes that a tag can't do without, with values that fit.
-fn filled(tag: &TagDef) -> String {
+fn filled(tag: &TagDef, say: &Sentences) -> String {
     let required = tag.attributes.iter().filter(|attribute| attribute.required);
     required
         .map(|attribute| {
-            format!(" {}=\"{}\"", attribute.name, quote::attribute(&value(tag, attribute)))
+            let value = value(tag, attribute, say);
+            format!(" {}=\"{}\"", attribute.name, quote::attribute(&value))
         })
         .collect()
 }
 
-fn value(tag: &TagDef, attribute: &AttributeDef) -> String {
+fn value(tag: &TagDef, attribute: &AttributeDef, say: &Sentences) -> String {
     match (attribute.values.first(), attribute.value_type) {
         (Some(first), _) => first.clone(),
-        (None, AttributeType::String) => say::example_value(&tag.name, &attribute.name).to_owned(),
+        (None, AttributeType::String) => likely_value(&tag.name, &attribute.name, say).to_owned(),
         (None, AttributeType::Integer) => "1".to_owned(),
         (None, AttributeType::Number) => "0.5".to_owned(),
         (None, AttributeType::Boolean) => "true".to_owned(),
     }
 }
 
+/// For the attributes that vocabularies most often have.
+fn likely_value<'a>(tag: &str, attribute: &str, say: &'a Sentences) -> &'a str {
+    match (tag, attribute) {
+        ("emotion" | "mood" | "face", _) => &say.example_emotion,
+        (_, "name") => &say.example_name,
+        (_, "to" | "target") => &say.example_target,
+        _ => "…",
+    }
+}
+
 /// A thought, a tag without content, something said, something done: as far as there are such.
-fn example(vocabulary: &Vocabulary) -> String {
+fn example(vocabulary: &Vocabulary, say: &Sentences) -> String {
     let first = |wanted: fn(&TagDef) -> bool| vocabulary.tags().iter().find(|tag| wanted(tag));
     [
         first(|tag| tag.kind == Kind::Hidden),
@@ -119,23 +133,23 @@ fn example(vocabulary: &Vocabulary) -> String {
     ]
     .into_iter()
     .flatten()
-    .map(example_of)
+    .map(|tag| example_of(tag, say))
     .collect::<Vec<_>>()
     .join("\n")
 }
 
-fn example_of(tag: &TagDef) -> String {
-    let attributes = filled(tag);
+fn example_of(tag: &TagDef, say: &Sentences) -> String {
+    let attributes = filled(tag, say);
     if is_empty(tag) {
         return format!("<{}{attributes}/>", tag.name);
     }
     let inner = match tag.kind {
-        Kind::Speech => say::EXAMPLE_SPEECH,
-        Kind::Action => say::EXAMPLE_ACTION,
-        Kind::Tool => say::EXAMPLE_TOOL,
-        Kind::Hidden => say::EXAMPLE_THOUGHT,
+        Kind::Speech => &say.example_speech,
+        Kind::Action => &say.example_action,
+        Kind::Tool => &say.example_tool,
+        Kind::Hidden => &say.example_thought,
     };
-    format!("<{0}{attributes}>{inner}</{0}>", tag.name)
+    format!("<{0}{attributes}>{1}</{0}>", tag.name, quote::escaped(inner))
 }
 
 fn is_empty(tag: &TagDef) -> bool {

@@ -4,20 +4,23 @@
 //! consecutive turns share their beginning.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
-use dramatis_protocol::Id;
+use dramatis_protocol::{Id, Sentences};
 
-use super::messages::{self, Line, Turn};
+use super::messages::{self, Line, Now, Turn};
 use super::question::{self, Question};
 use super::section::{self, Section};
+use super::sentences::{Say, heading, note};
 use super::window::{self, CHARS_PER_TOKEN, tokens};
-use super::{Built, GamePrompt, Reminders, cue, observation, reply, sentences, system};
+use super::{Built, GamePrompt, Reminders, cue, observation, reply, system};
 use crate::llm::Cue;
 use crate::record::{ContextReport, Observation};
 
 /// The plan of a turn's prompt.
 #[derive(Debug)]
 pub struct Draft {
+    sentences: Arc<Sentences>,
     sections: Vec<Section>,
     turns: Vec<Turn>,
     input: Vec<Line>,
@@ -36,26 +39,26 @@ impl Draft {
         // Where it all begins is told once; from then on the game says how things stand.
         let is_first = prompt.history.is_empty() && prompt.forgotten == 0;
         let scene = prompt.background.scene().filter(|_| is_first);
+        let sentences = prompt.background.sentences();
+        let say = Say::new(sentences);
         let mut sections = system::sections(prompt.state, prompt.background, prompt.vocabulary);
-        sections.extend(system::context(prompt.state, scene));
+        sections.extend(system::context(prompt.state, scene, sentences));
         let mut report = ContextReport { budget: prompt.limits.tokens, ..ContextReport::default() };
         let budget = prompt.limits.tokens.saturating_mul(CHARS_PER_TOKEN);
-        let input: Vec<Line> = prompt.input.iter().map(line).collect();
-        // The headings of the present situation, and the sentence that stands where nothing else does.
-        let headings = [sentences::CONTEXT_HEADING, sentences::EVENTS_HEADING, sentences::GOES_ON];
-        let around: usize = headings.iter().map(|text| text.chars().count() + 2).sum();
+        let input: Vec<Line> = prompt.input.iter().map(|seen| line(seen, &say)).collect();
+        let around = around(sentences);
         let newest = input.last().map_or(0, Line::chars);
         section::fit(&mut sections, budget.saturating_sub(around + newest));
         let fixed: usize = sections.iter().map(Section::chars).sum::<usize>() + around;
         let left = budget.saturating_sub(fixed);
         let wanted = prompt.limits.reminders.saturating_mul(CHARS_PER_TOKEN);
         let room = wanted.min(left.saturating_sub(newest) / 2);
-        let (turns, input) = fitting(prompt, input, left - room, &mut report);
+        let (turns, input) = fitting(prompt, input, left - room, &say, &mut report);
         report.turns_shown = turns.len();
         let question = question::of(prompt.history, prompt.input, prompt.follow_up);
         let cue = cue::of(prompt, turns.len());
-        let follow_up = prompt.follow_up;
-        Self { sections, turns, input, follow_up, room, question, cue, report }
+        let (follow_up, sentences) = (prompt.follow_up, sentences.clone());
+        Self { sentences, sections, turns, input, follow_up, room, question, cue, report }
     }
 
     /// The turns that the history shows.
@@ -85,20 +88,23 @@ impl Draft {
     /// The messages, with what the character is reminded of.
     #[must_use]
     pub fn finish(self, mut reminders: Reminders) -> Built {
-        let Self { mut sections, turns, input, follow_up, room, mut cue, mut report, .. } = self;
-        reminders.fit(room);
-        reminders.tell(&mut cue);
+        let Self { sentences, mut sections, turns, input, follow_up, .. } = self;
+        let (mut cue, mut report) = (self.cue, self.report);
+        reminders.fit(self.room);
+        reminders.tell(&mut cue, &sentences);
         // After the scene, before how things stand.
         let context = sections.iter().position(|section| section.name.starts_with("part: "));
         let at = context.unwrap_or(sections.len());
-        sections.splice(at..at, reminders.sections());
+        sections.splice(at..at, reminders.sections(&sentences));
         let system = system::text(&sections);
-        let context = system::context_text(&sections);
+        let context = system::context_text(&sections, &sentences);
         report.sections = sections.iter().map(Section::report).collect();
         report.system_tokens = tokens(system.chars().count());
         report.context_tokens = tokens(context.chars().count());
         report.history_tokens = tokens(turns.iter().map(Turn::chars).sum());
-        let messages = messages::assemble(system, &context, turns, &input, follow_up);
+        let goes_on = note(&sentences.goes_on);
+        let now = Now { context: &context, input: &input, goes_on: &goes_on };
+        let messages = messages::assemble(system, turns, &now, follow_up);
         report.tokens = tokens(messages.iter().map(messages::chars).sum());
         report.over_budget = report.tokens > report.budget;
         Reminders { lorebook: report.lorebook, retrieved: report.retrieved } = reminders.excerpts();
@@ -106,12 +112,20 @@ impl Draft {
     }
 }
 
-fn line(observation: &Observation) -> Line {
+/// The length of the headings of the present situation, and of the sentence that stands where nothing
+/// else does.
+fn around(say: &Sentences) -> usize {
+    let headings =
+        [heading(&say.context_heading), heading(&say.events_heading), note(&say.goes_on)];
+    headings.iter().map(|text| text.chars().count() + 2).sum()
+}
+
+fn line(observation: &Observation, say: &Say<'_>) -> Line {
     let answer = match observation {
         Observation::ToolAnswer(answer) => Some(answer.clone()),
         Observation::Event(_) | Observation::Notification(_) => None,
     };
-    Line { text: observation::line(observation), answer }
+    Line { text: observation::line(observation, say), answer }
 }
 
 /// The past turns and the observations that fit `room` characters.
@@ -119,6 +133,7 @@ fn fitting(
     prompt: &GamePrompt<'_>,
     mut input: Vec<Line>,
     room: usize,
+    say: &Say<'_>,
     report: &mut ContextReport,
 ) -> (Vec<Turn>, Vec<Line>) {
     let rule = window::Rule {
@@ -130,7 +145,7 @@ fn fitting(
         keep: usize::from(prompt.follow_up && !prompt.history.is_empty()),
     };
     let outside = rule.by_number(prompt.history.len());
-    let mut turns = read_turns(prompt, outside);
+    let mut turns = read_turns(prompt, outside, say);
     let input_chars = |input: &[Line]| input.iter().map(Line::chars).sum::<usize>();
     let costs: Vec<_> = turns.iter().map(Turn::chars).collect();
     let shifted = window::Rule { first: rule.first + outside, ..rule };
@@ -151,7 +166,7 @@ fn fitting(
 }
 
 /// The turns from `outside` on, each with what became of its calls since.
-fn read_turns(prompt: &GamePrompt<'_>, outside: usize) -> Vec<Turn> {
+fn read_turns(prompt: &GamePrompt<'_>, outside: usize, say: &Say<'_>) -> Vec<Turn> {
     let mut answered: HashMap<&Id, BTreeSet<u32>> = HashMap::new();
     let shown = prompt.history.iter().skip(outside);
     for observation in shown.clone().flat_map(|turn| &turn.input).chain(prompt.input) {
@@ -165,8 +180,9 @@ fn read_turns(prompt: &GamePrompt<'_>, outside: usize) -> Vec<Turn> {
         .map(|(number, turn)| {
             let last = outside + number + 1 == prompt.history.len();
             let answered = answered.get(&turn.turn_id).unwrap_or(&none);
-            let reply = reply::read(turn, answered, prompt.vocabulary, last && prompt.follow_up);
-            let input = turn.input.iter().map(observation::line).collect();
+            let follow_up = last && prompt.follow_up;
+            let reply = reply::read(turn, answered, prompt.vocabulary, follow_up, say);
+            let input = turn.input.iter().map(|seen| observation::line(seen, say)).collect();
             Turn { turn_id: turn.turn_id.clone(), input, reply }
         })
         .collect()

@@ -10,7 +10,6 @@ use crate::record::{Message, Role, ToolAnswer};
 
 use super::quote;
 use super::reply::Reply;
-use super::sentences as say;
 
 /// One thing that the agent perceived.
 #[derive(Debug, Clone)]
@@ -55,22 +54,33 @@ pub fn chars(message: &Message) -> usize {
         + message.tool_calls.iter().map(|call| call.arguments.chars().count()).sum::<usize>()
 }
 
+/// What stands in the last user message.
+#[derive(Debug)]
+pub struct Now<'a> {
+    /// How things stand.
+    pub context: &'a str,
+    /// What is perceived.
+    pub input: &'a [Line],
+    /// Stands where there is nothing else to tell.
+    pub goes_on: &'a str,
+}
+
 /// Puts everything in its place. In a follow-up the answers to native calls are tool messages; when
 /// nothing else is left to tell, the present situation stands in the user message before the call.
 pub fn assemble(
     system: String,
-    context: &str,
     mut turns: Vec<Turn>,
-    input: &[Line],
+    now: &Now<'_>,
     follow_up: bool,
 ) -> Vec<Message> {
-    let mut messages = Messages(vec![Message::text(Role::System, system)]);
+    let Now { context, input, goes_on } = *now;
+    let mut messages = Messages { all: vec![Message::text(Role::System, system)], goes_on };
     let last = if follow_up { turns.pop() } else { None };
     let notes = messages.past(turns);
     let Some(last) = last else {
         let lines: Vec<_> = input.iter().map(|line| line.text.clone()).collect();
         messages.now(&notes, context, &lines);
-        return messages.0;
+        return messages.all;
     };
     let (answers, rest) = split_answers(&last, input);
     if answers.is_empty() || !rest.is_empty() || !last.reply.notes.is_empty() {
@@ -83,7 +93,7 @@ pub fn assemble(
         messages.now(&notes, context, &last.input);
         messages.answered(last.reply, answers);
     }
-    messages.0
+    messages.all
 }
 
 /// The answers to the native calls of a turn, and the lines of everything else.
@@ -102,9 +112,12 @@ fn split_answers<'a>(last: &Turn, input: &'a [Line]) -> (Vec<&'a ToolAnswer>, Ve
     (answers, rest)
 }
 
-struct Messages(Vec<Message>);
+struct Messages<'a> {
+    all: Vec<Message>,
+    goes_on: &'a str,
+}
 
-impl Messages {
+impl Messages<'_> {
     /// Past turns, oldest first; returns the notes on the newest, which stand in what follows.
     fn past(&mut self, turns: Vec<Turn>) -> Vec<String> {
         let mut notes = Vec::new();
@@ -113,7 +126,7 @@ impl Messages {
             self.user(&turn.input);
             if !turn.reply.text.is_empty() {
                 self.goes_on();
-                self.0.push(Message::text(Role::Assistant, turn.reply.text));
+                self.all.push(Message::text(Role::Assistant, turn.reply.text));
             }
             notes = turn.reply.notes;
         }
@@ -124,10 +137,10 @@ impl Messages {
     fn now(&mut self, notes: &[String], context: &str, lines: &[String]) {
         self.user(notes);
         if !context.is_empty() {
-            self.user(&[context.to_owned()]);
+            self.line(context);
         }
         if lines.is_empty() {
-            self.user(&[say::GOES_ON.to_owned()]);
+            self.line(self.goes_on);
         }
         self.user(lines);
     }
@@ -137,7 +150,7 @@ impl Messages {
         if !reply.text.is_empty() || !reply.calls.is_empty() {
             let mut message = Message::text(Role::Assistant, reply.text);
             message.tool_calls = reply.calls.iter().map(|(_, call)| call.clone()).collect();
-            self.0.push(message);
+            self.all.push(message);
         }
         for answer in answers {
             let call = reply.calls.iter().find(|(tag_id, _)| *tag_id == answer.tag_id);
@@ -148,7 +161,7 @@ impl Messages {
             };
             let mut message = Message::text(Role::Tool, output);
             message.tool_call_id = call.map(|(_, call)| call.id.clone());
-            self.0.push(message);
+            self.all.push(message);
         }
         reply.notes
     }
@@ -156,20 +169,24 @@ impl Messages {
     /// Adds lines to the user message that is being written, or begins one.
     fn user(&mut self, lines: &[String]) {
         for line in lines {
-            match self.0.last_mut() {
-                Some(message) if message.role == Role::User => {
-                    message.content.push('\n');
-                    message.content.push_str(line);
-                }
-                _ => self.0.push(Message::text(Role::User, line.as_str())),
+            self.line(line);
+        }
+    }
+
+    fn line(&mut self, line: &str) {
+        match self.all.last_mut() {
+            Some(message) if message.role == Role::User => {
+                message.content.push('\n');
+                message.content.push_str(line);
             }
+            _ => self.all.push(Message::text(Role::User, line)),
         }
     }
 
     /// Something must stand between two messages of the character.
     fn goes_on(&mut self) {
-        if self.0.last().is_none_or(|message| message.role != Role::User) {
-            self.user(&[say::GOES_ON.to_owned()]);
+        if self.all.last().is_none_or(|message| message.role != Role::User) {
+            self.line(self.goes_on);
         }
     }
 }

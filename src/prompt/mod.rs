@@ -3,8 +3,8 @@
 //! comes between [`Draft::new`] and [`Draft::finish`].
 //!
 //! What stays the same from turn to turn stands first (one system message, then history cut in
-//! blocks), what changes stands last, so that a provider's prefix cache holds. All words of ours
-//! are in `sentences`; all words of others pass `quote`.
+//! blocks), what changes stands last, so that a provider's prefix cache holds. Our own words
+//! pass `sentences`, which gets them from the assets; all words of others pass `quote`.
 
 use std::sync::Arc;
 

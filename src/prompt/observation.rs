@@ -8,21 +8,21 @@ use dramatis_protocol::Actor;
 use crate::record::{Observation, Occurrence, ToolAnswer};
 
 use super::quote;
-use super::sentences as say;
+use super::sentences::Say;
 
 /// The line of an observation in a user message.
-pub fn line(observation: &Observation) -> String {
+pub fn line(observation: &Observation, say: &Say<'_>) -> String {
     let mut out = "- ".to_owned();
     match observation {
-        Observation::Event(event) => occurrence(&mut out, event, say::SOMETHING_HAPPENS),
+        Observation::Event(event) => occurrence(&mut out, event, &say.own.something_happens, say),
         Observation::Notification(event) => {
             if speaker(event.actor.as_ref()).is_some() {
-                out.push_str(say::IN_PASSING);
+                out.push_str(&say.own.in_passing);
                 out.push_str(": ");
             }
-            occurrence(&mut out, event, say::IN_PASSING);
+            occurrence(&mut out, event, &say.own.in_passing, say);
         }
-        Observation::ToolAnswer(answer) => out.push_str(&tool_answer(answer)),
+        Observation::ToolAnswer(answer) => out.push_str(&tool_answer(answer, say)),
     }
     out
 }
@@ -39,12 +39,13 @@ pub fn speaker(actor: Option<&Actor>) -> Option<&str> {
 
 /// `Aldo (player_spoke): "Good evening" (data: {"place":"bar"})`, less what is not there; `nobody`
 /// stands where nobody is named.
-fn occurrence(out: &mut String, event: &Occurrence, nobody: &str) {
-    let who = speaker(event.actor.as_ref()).map_or_else(|| nobody.into(), quote::name);
+fn occurrence(out: &mut String, event: &Occurrence, nobody: &str, say: &Say<'_>) {
+    let name = |name| quote::name(name, say);
+    let who = speaker(event.actor.as_ref()).map_or_else(|| nobody.into(), name);
     out.push_str(&who);
     // Writing to a string can't fail.
     if let Some(event_type) = &event.event_type {
-        let _ = write!(out, " ({})", quote::name(event_type));
+        let _ = write!(out, " ({})", name(event_type));
     }
     if let Some(text) = &event.text {
         out.reserve(text.len() + 4);
@@ -52,19 +53,24 @@ fn occurrence(out: &mut String, event: &Occurrence, nobody: &str) {
         quote::push_quoted(out, text);
     }
     if let Some(data) = &event.data {
-        let _ = write!(out, " ({}: {})", say::DATA, quote::json(data));
+        let _ = write!(out, " ({})", say.data(&quote::json(data)));
     }
 }
 
-fn tool_answer(answer: &ToolAnswer) -> String {
-    let (tool, output) = (quote::name(&answer.tool), quote::json(&answer.output));
-    if answer.ok { say::tool_answered(&tool, &output) } else { say::tool_failed(&tool, &output) }
+fn tool_answer(answer: &ToolAnswer, say: &Say<'_>) -> String {
+    let (tool, output) = (quote::name(&answer.tool, say), quote::json(&answer.output));
+    if answer.ok { say.tool_answered(&tool, &output) } else { say.tool_failed(&tool, &output) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use dramatis_protocol::Sentences;
     use serde_json::json;
+
+    fn told(observation: &Observation) -> String {
+        line(observation, &Say::new(&Sentences::default()))
+    }
 
     fn event(actor: &str, event_type: &str, text: &str) -> Occurrence {
         let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
@@ -78,7 +84,7 @@ mod tests {
 
     #[test]
     fn an_event_says_who_what_and_which() {
-        let check = |event, expected: &str| assert_eq!(line(&Observation::Event(event)), expected);
+        let check = |event, expected: &str| assert_eq!(told(&Observation::Event(event)), expected);
         check(event("Aldo", "", "Hello!"), r#"- Aldo: "Hello!""#);
         check(event("Aldo", "player_spoke", "Hello!"), r#"- Aldo (player_spoke): "Hello!""#);
         check(event("", "door_opened", ""), "- Something happens (door_opened)");
@@ -98,7 +104,7 @@ mod tests {
     #[test]
     fn notifications_and_answers_are_told_apart_from_events() {
         let check =
-            |observation, expected: &str| assert_eq!(line(&observation), expected.to_owned());
+            |observation, expected: &str| assert_eq!(told(&observation), expected.to_owned());
         check(
             Observation::Notification(event("", "", "The bell rings.")),
             r#"- In passing: "The bell rings.""#,

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::sentences;
+use super::sentences::Say;
 
 /// Longest name that stands without quotes, in characters.
 const PLAIN_NAME_CHARS: usize = 60;
@@ -51,20 +51,20 @@ fn push_escaped_line(out: &mut String, text: &str) {
 }
 
 /// A name as it is where it can't be taken for anything else, in quotes otherwise.
-pub fn name(name: &str) -> Cow<'_, str> {
+pub fn name<'a>(name: &'a str, say: &Say<'_>) -> Cow<'a, str> {
     let plain = !name.is_empty()
         && !name.starts_with(char::is_whitespace)
         && !name.ends_with(char::is_whitespace)
         && name.chars().count() <= PLAIN_NAME_CHARS
-        && name.chars().all(|c| c.is_alphanumeric() || matches!(c, ' ' | '_' | '-' | '.' | '\''))
-        && !sentences::LINE_WORDS.iter().any(|word| begins_with(name, word));
+        && !name.contains("  ")
+        && name.chars().all(is_of_name)
+        && !say.could_be(name);
     if plain { name.into() } else { quoted(name).into() }
 }
 
-/// Whether a text begins with a word, which is lower-case, whatever its own case.
-fn begins_with(text: &str, word: &str) -> bool {
-    let mut lower = text.chars().flat_map(char::to_lowercase);
-    word.chars().all(|c| lower.next() == Some(c))
+/// Whether a character may stand in a name without quotes.
+pub fn is_of_name(c: char) -> bool {
+    c.is_alphanumeric() || matches!(c, ' ' | '_' | '-' | '.' | '\'')
 }
 
 /// JSON on one line, without a character that could be markup.
@@ -159,6 +159,7 @@ fn is_unseen(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use dramatis_protocol::Sentences;
     use serde_json::json;
 
     #[test]
@@ -173,7 +174,9 @@ mod tests {
 
     #[test]
     fn a_name_that_could_be_something_else_is_quoted() {
-        let check = |text: &str, expected: &str| assert_eq!(name(text), expected);
+        let sentences = Sentences::default();
+        let say = Say::new(&sentences);
+        let check = |text: &str, expected: &str| assert_eq!(name(text, &say), expected);
         check("Aldo the 2nd", "Aldo the 2nd");
         check("Jörg-Ünal O'Neil", "Jörg-Ünal O'Neil");
         check("player_spoke", "player_spoke");
@@ -181,6 +184,7 @@ mod tests {
         check("Aldo: \"hi\"", r#""Aldo: \"hi\"""#);
         check("You were cut off", r#""You were cut off""#);
         check("In passing", r#""In passing""#);
+        check("In  passing", r#""In  passing""#);
         check("a\n- b", r#""a\n- b""#);
     }
 

@@ -1,11 +1,12 @@
 //! The lore and the memories of a turn as sections of its present situation, as many as there is room
 //! for. Their words may be a player's, and are quoted as such.
 
+use dramatis_protocol::Sentences;
+
 use crate::llm::{Cue, CueSection};
 use crate::record::{LeftOut, LeftOutBecause, Piece, Retrieved, Woken};
 
 use super::section::{Section, first_chars};
-use super::sentences as say;
 use super::system::situation;
 
 /// As much of one memory is told, in characters.
@@ -54,12 +55,12 @@ impl Reminders {
     }
 
     /// The sections, those with something in them.
-    pub(super) fn sections(&self) -> Vec<Section> {
+    pub(super) fn sections(&self, say: &Sentences) -> Vec<Section> {
         let Retrieved { lore, memories, .. } = &self.retrieved;
         let entries = self.lorebook.entries.iter().map(|entry| &*entry.content);
         let lore = joined(entries.chain(lore.iter().map(|piece| &*piece.text)));
         let memories = joined(memories.iter().map(|piece| &*piece.text));
-        [("lore", say::LORE, lore), ("memories", say::MEMORIES, memories)]
+        [("lore", &say.lore_heading, lore), ("memories", &say.memories_heading, memories)]
             .into_iter()
             .filter(|(.., text)| !text.trim().is_empty())
             .map(|(name, title, text)| situation(name, title, &text))
@@ -67,12 +68,12 @@ impl Reminders {
     }
 
     /// The same for the built-in actor.
-    pub(super) fn tell(&self, cue: &mut Cue) {
+    pub(super) fn tell(&self, cue: &mut Cue, say: &Sentences) {
         let entries = self.lorebook.entries.iter().map(|entry| &entry.content);
         let lore = entries.chain(self.retrieved.lore.iter().map(|piece| &piece.text));
-        cue.sections.extend(
-            lore.map(|text| CueSection { title: say::LORE.to_owned(), text: text.clone() }),
-        );
+        let title = &say.lore_heading;
+        cue.sections
+            .extend(lore.map(|text| CueSection { title: title.clone(), text: text.clone() }));
         cue.memories.extend(self.retrieved.memories.iter().map(|piece| piece.text.clone()));
     }
 

@@ -11,7 +11,7 @@ use crate::record::{LedgerTag, PastTurn, Presented, PresentedTag, ToolCall, pres
 use crate::tags::{Content, Kind, Vocabulary};
 
 use super::quote;
-use super::sentences as say;
+use super::sentences::{Say, note, note_of};
 
 /// Tags nest at most 16 deep; a ledger that claims more is damaged.
 const MAX_DEPTH: usize = 32;
@@ -36,6 +36,7 @@ pub fn read(
     answered: &BTreeSet<u32>,
     vocabulary: &Vocabulary,
     follow_up: bool,
+    say: &Say<'_>,
 ) -> Reply {
     let presented = presented(turn, answered);
     let text = own_message(&presented, vocabulary);
@@ -48,11 +49,12 @@ pub fn read(
     let mut notes = Vec::new();
     if presented.cut_off {
         let silent = text.is_empty() && calls.is_empty();
-        notes.push(if silent { say::UNHEARD } else { say::CUT_OFF }.to_owned());
+        notes.push(note(if silent { &say.own.unheard } else { &say.own.cut_off }));
     }
-    notes.extend(presented.tags.iter().filter_map(fate));
-    notes.extend(told.iter().map(|call| say::called(&quote::name(&call.tag), &arguments(call))));
-    notes.extend(unanswered(&presented, answered));
+    notes.extend(presented.tags.iter().filter_map(|tag| fate(tag, say)));
+    let named = |call: &LedgerTag| quote::name(&call.tag, say).into_owned();
+    notes.extend(told.iter().map(|call| say.called(&named(call), &arguments(call))));
+    notes.extend(unanswered(&presented, answered).map(|call| say.never_answered(&named(call))));
     Reply {
         text,
         notes,
@@ -60,15 +62,13 @@ pub fn read(
     }
 }
 
-/// A note for each call that could run and was never answered.
+/// The calls that could run and were never answered.
 fn unanswered<'a>(
     presented: &'a Presented<'_>,
     answered: &'a BTreeSet<u32>,
-) -> impl Iterator<Item = String> + 'a {
+) -> impl Iterator<Item = &'a LedgerTag> {
     let calls = presented.tags.iter().map(|tag| tag.tag);
-    calls
-        .filter(|tag| tag.kind == TagKind::Tool && tag.complete && !answered.contains(&tag.tag_id))
-        .map(|tag| say::never_answered(&quote::name(&tag.tag)))
+    calls.filter(|tag| tag.kind == TagKind::Tool && tag.complete && !answered.contains(&tag.tag_id))
 }
 
 fn native(call: &LedgerTag) -> ToolCall {
@@ -178,37 +178,39 @@ fn words(value: &Value) -> String {
 }
 
 /// What became of a tag, where that is worth a note. A call's fate is its answer.
-fn fate(tag: &PresentedTag<'_>) -> Option<String> {
+fn fate(tag: &PresentedTag<'_>, say: &Say<'_>) -> Option<String> {
     let detail = tag.detail.filter(|detail| !detail.trim().is_empty());
     match tag.tag.kind {
         TagKind::Action => {}
         TagKind::Speech if detail.is_some() => {}
         TagKind::Speech | TagKind::Tool | TagKind::Hidden => return None,
     }
-    let mut what = describe(tag.tag);
+    let mut what = describe(tag.tag, say);
     if let Some(detail) = detail {
         what = format!("{what}: {}", quote::quoted(detail));
     }
-    match tag.outcome {
-        Outcome::Done => detail.map(|_| say::noted(&what)),
-        Outcome::Partial => Some(say::done_in_part(&what)),
-        Outcome::Skipped => Some(say::not_done(&what)),
-        Outcome::Failed => Some(say::failed(&what)),
-        Outcome::Cancelled => Some(say::stopped(&what)),
-    }
+    let template = match tag.outcome {
+        Outcome::Done if detail.is_none() => return None,
+        Outcome::Done => &say.own.noted,
+        Outcome::Partial => &say.own.done_in_part,
+        Outcome::Skipped => &say.own.not_done,
+        Outcome::Failed => &say.own.failed,
+        Outcome::Cancelled => &say.own.stopped,
+    };
+    Some(note_of(template, &what))
 }
 
 /// `action (name: "wave")`.
-fn describe(tag: &LedgerTag) -> String {
+fn describe(tag: &LedgerTag, say: &Say<'_>) -> String {
     let attributes: Vec<_> = tag
         .attributes
         .iter()
         .map(|(name, value)| {
             let value: String = words(value).chars().take(NOTE_CHARS).collect();
-            format!("{}: {}", quote::name(name), quote::quoted(&value))
+            format!("{}: {}", quote::name(name, say), quote::quoted(&value))
         })
         .collect();
-    let name = quote::name(&tag.tag);
+    let name = quote::name(&tag.tag, say);
     if attributes.is_empty() {
         name.into_owned()
     } else {

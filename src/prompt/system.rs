@@ -3,12 +3,13 @@
 
 use std::fmt::Write as _;
 
-use dramatis_protocol::AgentState;
+use dramatis_protocol::sentences::fill;
+use dramatis_protocol::{AgentState, Sentences};
 
 use crate::tags::Vocabulary;
 
 use super::section::{Place, Section};
-use super::sentences as say;
+use super::sentences::heading;
 use super::{Background, dialect, dossier, quote};
 
 /// What gives way when there is no room: the scene and the game's parts before its dossier, the
@@ -26,16 +27,19 @@ pub fn sections(
     vocabulary: &Vocabulary,
 ) -> Vec<Section> {
     let new = |name: &str, heading: &str, body| Section::new(Place::System, name, heading, body);
-    let opening = format!("{}\n{}", say::you_are(&quote::one_line(&state.name)), say::ROLE);
+    let say = background.sentences();
+    let you_are = fill(&say.you_are, &[("name", &quote::one_line(&state.name))]);
+    let opening = format!("{you_are}\n{}", say.role);
     let laws = list(background.rules.iter().map(|rule| &*rule.prompt));
+    let rules = list(say.rules.iter().map(String::as_str));
     let world = background.world_prompt().unwrap_or_default().to_owned();
     let persona = background.persona().unwrap_or_default().to_owned();
-    let persona_heading = format!("## {}", say::CHARACTER);
+    let persona_heading = format!("## {}", say.character_heading);
     let mut sections = vec![
         new("opening", "", opening),
-        new("base_rules", say::BASE_RULES_HEADING, list(background.base_rules())),
-        new("rules", say::LAWS_HEADING, laws),
-        new("world", say::WORLD_HEADING, world).ranked(WORLD_RANK),
+        new("base_rules", &heading(&say.play_heading), list(background.base_rules())),
+        new("rules", &heading(&say.laws_heading), laws),
+        new("world", &heading(&say.world_heading), world).ranked(WORLD_RANK),
         new("character", &persona_heading, persona),
     ];
     for (rank, (title, text)) in
@@ -44,8 +48,8 @@ pub fn sections(
         let name = format!("dossier: {title}");
         sections.push(new(&name, &format!("## {title}"), text).ranked(rank));
     }
-    sections.push(new("tags", say::SPEAK_HEADING, dialect::text(vocabulary)));
-    sections.push(new("closing", say::RULES_HEADING, list(say::RULES)));
+    sections.push(new("tags", &heading(&say.speak_heading), dialect::text(vocabulary, say)));
+    sections.push(new("closing", &heading(&say.rules_heading), rules));
     sections.retain(|section| section.chars() > 0);
     sections
 }
@@ -63,8 +67,8 @@ fn list<'a>(rules: impl IntoIterator<Item = &'a str>) -> String {
 }
 
 /// How things stand now.
-pub fn context(state: &AgentState, scene: Option<&str>) -> Vec<Section> {
-    let scene = scene.map(|text| situation("scene", say::SCENE, text).ranked(SCENE_RANK));
+pub fn context(state: &AgentState, scene: Option<&str>, say: &Sentences) -> Vec<Section> {
+    let scene = scene.map(|text| situation("scene", &say.scene_heading, text).ranked(SCENE_RANK));
     let parts = state.prompt_parts.iter().filter(|part| !part.text.trim().is_empty());
     let parts = (PART_RANK..).zip(parts).map(|(rank, part)| {
         let name = format!("part: {}", quote::one_line(&part.title));
@@ -89,12 +93,12 @@ pub fn text(sections: &[Section]) -> String {
 
 /// How things stand now, up to the heading under which it is told what happens; empty if there is
 /// nothing to say of it.
-pub fn context_text(sections: &[Section]) -> String {
+pub fn context_text(sections: &[Section], say: &Sentences) -> String {
     let out = joined(sections, Place::Context);
     if out.is_empty() {
         return out;
     }
-    format!("{}\n\n{out}\n{}", say::CONTEXT_HEADING, say::EVENTS_HEADING)
+    format!("{}\n\n{out}\n{}", heading(&say.context_heading), heading(&say.events_heading))
 }
 
 fn joined(sections: &[Section], place: Place) -> String {

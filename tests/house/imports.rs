@@ -43,7 +43,7 @@ const OWNED: &[(&str, &[&str])] = &[
     ("serde_saphyr", &["config", "actor::yaml", "actor::script", "assets::yaml", "simulation"]),
     ("notify", &["assets::watcher"]),
     ("memchr", &["tags", "llm"]),
-    ("unicode_normalization", &["assets::keys", "retrieval"]),
+    ("unicode_normalization", &["assets::keys", "retrieval", "prompt::sentences"]),
     ("model2vec_rs", &["retrieval::embed"]),
 ];
 

@@ -31,8 +31,10 @@ fn lines(file: &Path) -> Vec<Value> {
 
 fn transcripts() -> Vec<PathBuf> {
     let files = fs::read_dir(examples()).unwrap().map(|entry| entry.unwrap().path());
-    let transcripts: Vec<PathBuf> =
-        files.filter(|path| !path.ends_with("tolerant.jsonl")).collect();
+    let transcripts: Vec<PathBuf> = files
+        .filter(|path| path.extension().is_some_and(|ending| ending == "jsonl"))
+        .filter(|path| !path.ends_with("tolerant.jsonl"))
+        .collect();
     assert!(transcripts.len() > 10);
     transcripts
 }

@@ -1,7 +1,8 @@
 //! A [`Cue`] read back from the messages of a request, for who has nothing else: the mock server,
 //! and requests without a cue. It understands what our own prompts write (who the agent is, its
-//! tags, who said what) and makes do with any other. `lines` reads the events, `tags` the
-//! vocabulary.
+//! tags, who said what) and makes do with any other. It reads the English sentences alone: where a
+//! file replaces them, it knows tags and who spoke, but not the agent's name, and takes each line with
+//! a dash for an event. `lines` reads the events, `tags` the vocabulary.
 
 mod lines;
 mod tags;
