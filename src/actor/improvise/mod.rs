@@ -1,11 +1,12 @@
 //! A reply without a script: from a [`Cue`] alone, in the agent's own tags, in sentences that make
 //! sense where they stand. The same agent, text and number of turns give the same reply. It knows
-//! the dossier, what was noticed and what tools answered; it isn't clever, but it is never out of
+//! the dossier, the lore, what was noticed, what is remembered and what tools answered; it isn't clever, but it is never out of
 //! its part, so that a game can be built and shown without any provider.
 
 mod facts;
 mod mood;
 mod phrases;
+mod recollections;
 mod tools;
 mod words;
 
@@ -147,10 +148,17 @@ impl<'a> Scene<'a> {
         (has("who") && has("you")) || (has("your") && has("name"))
     }
 
-    /// What the dossier says of it, after the opening; else that it says nothing.
+    /// What is remembered or what the dossier says of it, after the opening; else that there is
+    /// nothing.
     fn knowledge(&self, mut opening: Vec<String>, facts: &[Fact], asked: &[String]) -> Vec<String> {
-        if let Some(fact) = facts::about(facts, asked) {
-            opening.push(fact.sentence.clone());
+        let fact = facts::about(facts, asked);
+        let memory = recollections::about(self.cue, asked);
+        let text = self.cue.text.as_deref().unwrap_or_default();
+        let memory = memory.filter(|_| fact.is_none() || recollections::asks_for_it(text));
+        if let Some(sentence) =
+            memory.map(|memory| memory.sentence).or(fact.map(|fact| fact.sentence.clone()))
+        {
+            opening.push(sentence);
             return opening;
         }
         let mut sentences = vec![self.pick("no answer", phrases::NO_ANSWER)];

@@ -127,6 +127,33 @@ fn spoken(cue: &Cue) -> String {
     tags.into_iter().find(|(name, _)| name == "say").unwrap().1
 }
 
+#[test]
+fn what_was_said_before_is_told_with_who_said_it() {
+    let with = |text: &str, memories: &[&str]| {
+        let memories = memories.iter().map(|it| (*it).to_owned()).collect();
+        spoken(&Cue { memories, ..cue(Some(text)) })
+    };
+    let wax = "Mira: I have no papers. Only this: blue wax.\nBram: A swallow! (takes it) Sit down.";
+    let check = |text: &str, expected: &str| {
+        let said = with(text, &["Oswin: The toll is a copper.", wax]);
+        assert!(said.contains(expected), "{text}: {said}");
+    };
+    check("Do you remember the blue wax?", "You told me: “Only this: blue wax.”");
+    check("What did you say of a swallow?", "I said: “A swallow!”");
+    check("What was the toll, again?", "Oswin said: “The toll is a copper.”");
+    // What is so goes before what was said of it, unless that is asked for.
+    check("What happened to the bridge?", "The bridge has been out");
+    let bridge = "Mira: They will mend the bridge by May.";
+    assert!(with("When did I tell you of the bridge? Remember?", &[bridge]).contains("by May"));
+    // Nothing is made up, and no text breaks it.
+    for odd in
+        ["", ":", "::: (", "no name here", "Mira: <say>bridge", "a.b: bridge\n\n", "银: 桥。"]
+    {
+        let said = with("Do you remember the tower?", &[odd]);
+        assert!(!said.contains("told me") && !said.contains("said:"), "{odd}: {said}");
+    }
+}
+
 const SAID: [&str; 12] = [
     "Hello there!",
     "What happened to the bridge?",
