@@ -32,7 +32,7 @@ use vectors::Vectors;
 const MEMORY_CHARS: usize = 4_000;
 
 /// So many more than wanted are looked at, for the two rankings to agree on.
-const CANDIDATES: usize = 8;
+const CANDIDATES: usize = 5;
 
 /// How much of a piece that was left out is told, in characters.
 const EXCERPT_CHARS: usize = 120;

@@ -6,6 +6,7 @@
 //! only where the game was promised one. Reads see whatever was submitted before them. All of it
 //! happens within a tokio runtime. The log for people and replay is `turn_log`'s.
 
+mod bm25;
 mod ended;
 mod error;
 mod queue;
@@ -258,6 +259,9 @@ impl Store {
             let name = name.to_owned();
             changed |= self.ask(Job::AddLore { name, chunks }).await?;
             chunks = rest;
+        }
+        if changed {
+            self.ask(Job::JoinLore).await?;
         }
         Ok(changed)
     }

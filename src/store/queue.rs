@@ -58,6 +58,8 @@ pub(super) enum Job {
         name: String,
         chunks: Vec<LoreChunk>,
     },
+    /// The index of lore becomes one piece.
+    JoinLore,
     Vectors {
         model: String,
         vectors: Vec<(i64, Vec<f32>)>,
@@ -331,6 +333,7 @@ fn perform(connection: &Connection, job: &Job) -> Result<bool, Failure> {
         }
         Job::KeepLore { name, hashes } => search::keep_lore(connection, name, hashes),
         Job::AddLore { name, chunks } => search::add_lore(connection, name, chunks),
+        Job::JoinLore => search::join_lore(connection),
         Job::Vectors { model, vectors } => search::keep_vectors(connection, model, vectors),
         Job::Barrier => Ok(true),
     }

@@ -92,6 +92,22 @@ BEGIN
     DELETE FROM words WHERE rowid = old.document;
 END;
 ",
+    // Lore gets an index of its own. It is read from its files again when a server starts.
+    r"
+DELETE FROM documents WHERE lore IS NOT NULL;
+DROP TRIGGER words_of_document;
+CREATE VIRTUAL TABLE lore_words USING fts5 (
+    terms, content = '', contentless_delete = 1, tokenize = 'ascii'
+);
+CREATE TRIGGER words_of_lore AFTER DELETE ON documents WHEN old.lore IS NOT NULL
+BEGIN
+    DELETE FROM lore_words WHERE rowid = old.document;
+END;
+CREATE TRIGGER words_of_memory AFTER DELETE ON documents WHEN old.agent IS NOT NULL
+BEGIN
+    DELETE FROM words WHERE rowid = old.document;
+END;
+",
 ];
 
 /// Sets up the one connection that writes, and brings its file up to date.

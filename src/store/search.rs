@@ -3,18 +3,23 @@
 //!
 //! A document belongs to one [`Scope`], and every word in the index carries its scope's name: a
 //! question never meets the words of others, costs what its own scope costs, and common words are
-//! those of the scope. Ranking is FTS5's bm25; <https://www.sqlite.org/fts5.html>.
+//! those of the scope. The index is FTS5's, <https://www.sqlite.org/fts5.html>: one of lore, which
+//! seldom changes and is kept in one piece, and one of memories. `bm25` ranks what is in them.
 
 use std::collections::BTreeSet;
 
 use dramatis_protocol::Id;
 use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
+use super::bm25::{self, Weighed, Weights};
 use super::error::Failure;
 use super::write::{agent_key, find_agent, turn_key};
 
 /// How many documents are written in one go; between two goes others get their turn.
 pub(super) const PORTION: usize = 100;
+
+/// So many more texts are weighed than are wanted.
+const SPARE: usize = 8;
 
 /// Whose documents: nobody finds another's.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -94,7 +99,7 @@ pub struct Hits {
 
 /// A scope's rows, and the name that its words carry.
 #[derive(Debug, Clone, Copy)]
-enum Key {
+pub(super) enum Key {
     Lore(i64),
     Agent(i64),
 }
@@ -114,8 +119,16 @@ impl Key {
         }
     }
 
+    /// The index of its words.
+    const fn index(self) -> &'static str {
+        match self {
+            Self::Lore(_) => "lore_words",
+            Self::Agent(_) => "words",
+        }
+    }
+
     /// A word as the index has it: a letter, the row, `x`, the word. Where the row ends is plain.
-    fn word(self, term: &str) -> String {
+    pub(super) fn word(self, term: &str) -> String {
         match self {
             Self::Lore(row) => format!("l{row}x{term}"),
             Self::Agent(row) => format!("m{row}x{term}"),
@@ -263,7 +276,7 @@ fn insert_memory(
 }
 
 /// The index would take any other term for several, those behind the first without their scope.
-fn is_plain(term: &str) -> bool {
+pub(super) fn is_plain(term: &str) -> bool {
     !term.is_empty() && term.chars().all(|char| !char.is_ascii() || char.is_ascii_alphanumeric())
 }
 
@@ -276,9 +289,8 @@ fn index<'a>(
 ) -> Result<(), Failure> {
     let words: Vec<String> =
         terms.filter(|term| is_plain(term)).map(|term| scope.word(term)).collect();
-    connection
-        .prepare_cached("INSERT INTO words (rowid, terms) VALUES (?1, ?2)")?
-        .execute(params![document, words.join(" ")])?;
+    let sql = format!("INSERT INTO {} (rowid, terms) VALUES (?1, ?2)", scope.index());
+    connection.prepare_cached(&sql)?.execute(params![document, words.join(" ")])?;
     Ok(())
 }
 
@@ -296,43 +308,33 @@ fn find_scope(connection: &Connection, scope: &Scope) -> Result<Option<Key>, Fai
     })
 }
 
+/// Joins the pieces of the index of lore: looking into one is cheaper than into many.
+pub(super) fn join_lore(connection: &Connection) -> Result<bool, Failure> {
+    connection
+        .prepare_cached("INSERT INTO lore_words (lore_words) VALUES ('optimize')")?
+        .execute([])?;
+    Ok(true)
+}
+
 /// Looks through the scopes by words and, if the question has one, by vectors.
 pub(super) fn search(connection: &Connection, search: &Search) -> Result<Hits, Failure> {
-    let mut scopes = Vec::new();
     if search.limit == 0 {
         return Ok(Hits::default());
     }
+    let mut scopes = Vec::new();
     for scope in &search.scopes {
         scopes.extend(find_scope(connection, scope)?.map(|key| (key, scope)));
     }
-    let by_text = rank_by_text(connection, search, &scopes)?;
+    let keys: Vec<Key> = scopes.iter().map(|(key, _)| *key).collect();
     let by_vector = match &search.vector {
         Some((model, vector)) => rank_by_vector(connection, &scopes, model, vector)?,
         None => Vec::new(),
     };
-    let reading = Reading { search, scopes, document: connection.prepare_cached(DOCUMENT)? };
-    reading.hits(&by_text, &by_vector)
-}
-
-/// The documents with any of the words, and how well they fit, the best first.
-fn rank_by_text(
-    connection: &Connection,
-    search: &Search,
-    scopes: &[(Key, &Scope)],
-) -> Result<Vec<(i64, f64)>, Failure> {
-    let terms = || search.terms.iter().filter(|term| is_plain(term));
-    let words =
-        scopes.iter().flat_map(|(key, _)| terms().map(|term| format!("\"{}\"", key.word(term))));
-    let words: Vec<String> = words.collect();
-    if words.is_empty() {
-        return Ok(Vec::new());
-    }
-    let sql = "SELECT rowid, -rank FROM words WHERE words MATCH ?1 ORDER BY rank LIMIT ?2";
-    let mut statement = connection.prepare_cached(sql)?;
-    let limit = i64::try_from(search.limit + search.excluding.len()).unwrap_or(i64::MAX);
-    let rows = statement
-        .query_map(params![words.join(" OR "), limit], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    Ok(rows.collect::<Result<_, _>>()?)
+    let mut reading = Reading { search, scopes, document: connection.prepare_cached(DOCUMENT)? };
+    let most = 2 * search.limit + search.excluding.len() + SPARE;
+    let (candidates, weights) = bm25::candidates(connection, &keys, &search.terms, most)?;
+    let by_text = reading.weigh(&candidates, &weights)?;
+    Ok(Hits { by_text, by_vector: reading.first(&by_vector)? })
 }
 
 /// All documents with a vector of the model, and how close they are, the closest first.
@@ -390,11 +392,25 @@ struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    fn hits(mut self, by_text: &[(i64, f64)], by_vector: &[(i64, f64)]) -> Result<Hits, Failure> {
-        Ok(Hits { by_text: self.first(by_text)?, by_vector: self.first(by_vector)? })
+    /// The candidates by how well they fit, as many as count.
+    fn weigh(&mut self, candidates: &[i64], weights: &Weights) -> Result<Vec<Found>, Failure> {
+        let mut read = Vec::with_capacity(candidates.len());
+        for id in candidates {
+            read.extend(self.read(*id)?);
+        }
+        let lengths: f64 = read.iter().map(|(_, weighed)| weighed.length()).sum();
+        #[expect(clippy::cast_precision_loss, reason = "they are few")]
+        let average = lengths / read.len().max(1) as f64;
+        let scored = read
+            .into_iter()
+            .map(|(found, weighed)| Found { score: weighed.score(weights, average), ..found });
+        let mut found: Vec<Found> = scored.collect();
+        found.sort_by(|one, other| other.score.total_cmp(&one.score).then(one.id.cmp(&other.id)));
+        self.count(&mut found);
+        Ok(found)
     }
 
-    /// The first that count, and the excluded ones before them.
+    /// The first of a ranking that count, and the excluded ones before them.
     fn first(&mut self, ranked: &[(i64, f64)]) -> Result<Vec<Found>, Failure> {
         let mut found = Vec::new();
         let mut counted = 0;
@@ -402,15 +418,24 @@ impl Reading<'_> {
             if counted == self.search.limit {
                 break;
             }
-            if let Some(document) = self.read(*id, *score)? {
+            if let Some((document, _)) = self.read(*id)? {
                 counted += usize::from(!document.excluded);
-                found.push(document);
+                found.push(Found { score: *score, ..document });
             }
         }
         Ok(found)
     }
 
-    fn read(&mut self, id: i64, score: f64) -> Result<Option<Found>, Failure> {
+    /// Leaves out what is beyond the limit; what is excluded doesn't count for it.
+    fn count(&self, found: &mut Vec<Found>) {
+        let mut counted = 0;
+        found.retain(|document| {
+            counted += usize::from(!document.excluded);
+            counted <= self.search.limit
+        });
+    }
+
+    fn read(&mut self, id: i64) -> Result<Option<(Found, Weighed)>, Failure> {
         let (search, scopes) = (self.search, &self.scopes);
         let found = self.document.query_row([id], |row| {
             let (lore, agent): (Option<i64>, Option<i64>) = (row.get(0)?, row.get(1)?);
@@ -420,17 +445,17 @@ impl Reading<'_> {
             });
             let Some((_, scope)) = scope else { return Ok(None) };
             let turn_id = row.get::<_, Option<String>>(2)?.map(Id::from);
-            let terms: BTreeSet<&str> = row.get_ref(4)?.as_str()?.split(' ').collect();
-            let matched = search.terms.iter().filter(|term| terms.contains(term.as_str()));
-            Ok(Some(Found {
+            let weighed = Weighed::of(row.get_ref(4)?.as_str()?, &search.terms);
+            let found = Found {
                 id,
                 scope: (*scope).clone(),
                 body: row.get(3)?,
-                score,
-                matched: matched.cloned().collect(),
+                score: 0.0,
+                matched: weighed.matched(&search.terms).cloned().collect(),
                 excluded: turn_id.as_ref().is_some_and(|turn| search.excluding.contains(turn)),
                 turn_id,
-            }))
+            };
+            Ok(Some((found, weighed)))
         });
         Ok(found.optional()?.flatten())
     }

@@ -586,7 +586,7 @@ async fn a_damaged_page_is_reported_and_does_no_more_harm() {
     store.close().await;
     let mut bytes = fs::read(&path).unwrap();
     // All but the first pages, which hold the schema.
-    bytes[16 * 4096..].fill(0xA5);
+    bytes[32 * 4096..].fill(0xA5);
     fs::write(&path, bytes).unwrap();
     let store = Store::open(&path).unwrap();
     let error = store.load_agent(&id("s"), &id("guard"), 100).await.unwrap_err();
