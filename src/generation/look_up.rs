@@ -20,8 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// Most pieces of lore, and most memories, that a state may ask for.
 const MOST_RESULTS: u32 = 20;
 
-/// How many times the entries of lorebooks may wake others.
-const RECURSION: usize = 3;
+/// How many times the entries of lorebooks may wake others: those that are mentioned, and no more.
+const RECURSION: usize = 1;
 
 /// How much a turn is reminded of, where its state says nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

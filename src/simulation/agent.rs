@@ -2,8 +2,8 @@
 //! presented.
 
 use dramatis_protocol::{
-    AgentState, AgentTurnFinished, AgentTurnInterrupted, AgentTurnStarted, Id, Timings, ToolResult,
-    Usage, Warnings,
+    AgentState, AgentTurnFinished, AgentTurnInterrupted, AgentTurnStarted, ContextTotals, Id,
+    Timings, ToolResult, Usage, Warnings,
 };
 use tokio::time::Instant;
 
@@ -99,8 +99,17 @@ impl Turn {
         matches!(self.ended, Some((Ended::Finished(_), _))) && !self.cut
     }
 
+    /// What its prompt was made of, once the server has told.
+    pub fn context(&self) -> Option<&ContextTotals> {
+        match &self.ended {
+            Some((Ended::Finished(end), _)) => end.context.as_ref(),
+            _ => None,
+        }
+    }
+
     /// The turn for the report; `None` while it is open.
     pub fn into_report(self, agent: &Agent) -> Option<TurnReport> {
+        let context = self.context().cloned();
         let (ended, total_ms) = self.ended?;
         let (end, timings, usage, warnings, model) = facts(ended, self.cut);
         Some(TurnReport {
@@ -118,6 +127,7 @@ impl Turn {
             forwarded_chars: self.stage.forwarded_chars(),
             tools: self.tools,
             usage,
+            context,
             warnings,
         })
     }

@@ -32,11 +32,14 @@ pub struct PlayOptions {
     pub model: Option<String>,
     /// How long a step may wait.
     pub patience: Duration,
+    /// How many events the play session has had: they have numbers of their own.
+    pub events_before: usize,
 }
 
 impl Default for PlayOptions {
     fn default() -> Self {
-        Self { pace: Pace::READING, model: None, patience: Duration::from_secs(150) }
+        let patience = Duration::from_secs(150);
+        Self { pace: Pace::READING, model: None, patience, events_before: 0 }
     }
 }
 
@@ -94,7 +97,7 @@ impl Game {
         for agent in world.agents.values_mut() {
             agent.state.model = options.model.clone().or(agent.state.model.take());
         }
-        let mut run = Run { socket: self.socket, world, presenter, options, events: 0 };
+        let mut run = Run { socket: self.socket, world, presenter, options };
         for (number, step) in scenario.steps.iter().enumerate() {
             let until = run.take(step);
             run.wait(number + 1, until).await?;
@@ -125,7 +128,6 @@ struct Run<'a> {
     world: World<'a>,
     presenter: &'a mut dyn Presenter,
     options: &'a PlayOptions,
-    events: usize,
 }
 
 impl Run<'_> {
@@ -222,8 +224,9 @@ impl Run<'_> {
         if step.interrupt == Interrupt::Now && step.priority >= running {
             self.world.cut(&step.agent, who.as_deref().unwrap_or("what happens"), now);
         }
-        self.events += 1;
-        let event_id: Id = format!("e{}", self.events).into();
+        self.world.report.events += 1;
+        let number = self.options.events_before + self.world.report.events;
+        let event_id: Id = format!("e{number}").into();
         if let Some(agent) = self.world.agents.get_mut(&step.agent) {
             agent.waiting.push(event_id.clone());
             agent.priority = step.priority;

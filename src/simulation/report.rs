@@ -1,7 +1,7 @@
 //! What came of a scenario: every turn with its times as the game saw them, what was interrupted,
 //! which tools ran, and what was against the protocol or the scenario's expectations.
 
-use dramatis_protocol::{Id, InterruptReason, Origin, Timings, Usage, Warnings};
+use dramatis_protocol::{ContextTotals, Id, InterruptReason, Origin, Timings, Usage, Warnings};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -67,6 +67,8 @@ pub struct TurnReport {
     pub tools: Vec<ToolRun>,
     /// What it used, where known.
     pub usage: Option<Usage>,
+    /// What its prompt was made of, where the server tells.
+    pub context: Option<ContextTotals>,
     /// What was repaired.
     pub warnings: Warnings,
 }
@@ -88,6 +90,8 @@ pub struct Report {
     pub session_id: String,
     /// The turns, in the order in which they ended.
     pub turns: Vec<TurnReport>,
+    /// How many events were sent.
+    pub events: usize,
     /// How many notifications were sent.
     pub notifications: usize,
     /// Results that the server has committed.
@@ -101,6 +105,19 @@ pub struct Report {
 }
 
 impl Report {
+    /// The report of this and then another, under the title of the first.
+    #[must_use]
+    pub fn and_then(mut self, next: Self) -> Self {
+        self.turns.extend(next.turns);
+        self.events += next.events;
+        self.notifications += next.notifications;
+        self.stored += next.stored;
+        self.dropped.extend(next.dropped);
+        self.errors.extend(next.errors);
+        self.total_ms += next.total_ms;
+        self
+    }
+
     /// Turns that broke off.
     pub fn interruptions(&self) -> impl Iterator<Item = &TurnReport> {
         self.turns.iter().filter(|turn| turn.is_cut())

@@ -45,6 +45,12 @@ pub struct Shared {
     pub tags: Vec<TagDefinition>,
     /// Parts of the present situation.
     pub prompt_parts: Vec<PromptPart>,
+    /// The world of all that name none.
+    pub world_id: Option<Id>,
+    /// Rules for all.
+    pub rules: Vec<Id>,
+    /// How many past turns all are shown that don't say it.
+    pub history_turns: Option<u32>,
 }
 
 /// What a tool answers to certain calls.
@@ -240,6 +246,9 @@ impl Scenario {
         for state in states.values_mut() {
             state.tags.splice(0..0, self.shared.tags.iter().cloned());
             state.prompt_parts.splice(0..0, self.shared.prompt_parts.iter().cloned());
+            state.rules.splice(0..0, self.shared.rules.iter().cloned());
+            state.world_id = state.world_id.take().or_else(|| self.shared.world_id.clone());
+            state.history_turns = state.history_turns.or(self.shared.history_turns);
         }
         states
     }
@@ -315,8 +324,9 @@ mod tests {
     #[test]
     fn what_a_scenario_shares_stands_before_what_an_agent_has() {
         let scenario = Scenario::parse(
-            "title: T\nshared: {tags: [{name: speech, kind: speech}]}\n\
-             agents: {a: {name: A, tags: [{name: wave}]}, b: {name: B}}\n\
+            "title: T\n\
+             shared: {tags: [{name: speech, kind: speech}], world_id: w, rules: [r], history_turns: 3}\n\
+             agents: {a: {name: A, tags: [{name: wave}], world_id: v, rules: [s]}, b: {name: B}}\n\
              steps:\n  - narrate: hello\n  - event: {agent: a, text: 'no'}\n  - wait: {agent: a}\n",
             "test",
         )
@@ -325,6 +335,9 @@ mod tests {
         let tags = |id: &str| states[id].tags.iter().map(|tag| &*tag.name).collect::<Vec<_>>();
         assert_eq!(tags("a"), ["speech", "wave"]);
         assert_eq!(tags("b"), ["speech"]);
+        let of = |id: &str| (states[id].world_id.as_deref(), states[id].rules.len());
+        assert_eq!((of("a"), of("b")), ((Some("v"), 2), (Some("w"), 1)));
+        assert_eq!(states["b"].history_turns, Some(3));
     }
 
     #[test]

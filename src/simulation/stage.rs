@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use dramatis_protocol::{AgentTagOpen, Outcome, TagKind, TagOutcome};
+use dramatis_protocol::{AgentTagOpen, ContextTotals, Outcome, TagKind, TagOutcome};
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -116,6 +116,8 @@ pub enum StageEvent {
     Finished {
         /// The agent's name.
         agent: String,
+        /// What its prompt was made of, where the server tells.
+        context: Option<ContextTotals>,
     },
     /// A turn broke off.
     Interrupted {

@@ -332,7 +332,8 @@ impl<'a> World<'a> {
         if let (Some((Ended::Interrupted(end), _)), false) = (&turn.ended, turn.cut) {
             self.shown.push(interrupted(agent.name(), reason(end.reason), &turn));
         } else if !turn.cut {
-            self.shown.push(StageEvent::Finished { agent: agent.name() });
+            let context = turn.context().cloned();
+            self.shown.push(StageEvent::Finished { agent: agent.name(), context });
         }
         self.report.turns.extend(turn.into_report(agent));
     }

@@ -117,7 +117,10 @@ impl<'a> Scene<'a> {
     /// A reply to what was said or happened: opening, answer, what was noticed, closing.
     fn answer(&self) -> String {
         let facts = facts::facts(self.cue);
-        let asked = key_words(self.cue.text.as_deref().unwrap_or_default());
+        let mut asked = key_words(self.cue.text.as_deref().unwrap_or_default());
+        // Whoever calls somebody by name doesn't ask who that is.
+        let own = words(&self.cue.name);
+        asked.retain(|word| !own.contains(word));
         let mut sentences = vec![self.pick("opening", phrases::openings(self.mood))];
         match self.mood {
             Mood::Question if self.asks_for_name() => {

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
-use dramatis_protocol::Hello;
+use dramatis_protocol::{Hello, Id};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
@@ -27,6 +27,8 @@ use theatre::Theatre;
 
 /// The scene of the demo.
 pub const SCENARIO: &str = include_str!("../../../scenarios/tavern.yaml");
+/// Its second act, which the built-in actor plays without a script: from lore and memory.
+pub const SECOND_ACT: &str = include_str!("../../../scenarios/tavern-morning.yaml");
 /// What the built-in actor says in it, for when no model is set up.
 pub const SCRIPT: &str = include_str!("../../../scenarios/tavern.script.yaml");
 
@@ -141,39 +143,57 @@ async fn listen(settings: &Settings, port: Option<u16>) -> anyhow::Result<TcpLis
     }
 }
 
-/// Plays the scene on the server at `url` and shows it on standard output.
+/// Plays both acts on the server at `url` and shows them on standard output.
 ///
 /// # Errors
 /// If the server can't be reached, refuses the game, or goes away.
 pub async fn play(url: &str, options: &DemoOptions) -> anyhow::Result<Report> {
-    let scenario =
-        Scenario::parse(SCENARIO, "tavern.yaml").context("the scene of the demo can't be read")?;
-    perform(&scenario, url, options, &mut std::io::stdout()).await
+    let read =
+        |yaml, name| Scenario::parse(yaml, name).context("the scene of the demo can't be read");
+    let acts = [read(SCENARIO, "tavern.yaml")?, read(SECOND_ACT, "tavern-morning.yaml")?];
+    perform(&acts, url, options, &mut std::io::stdout()).await
 }
 
-/// Plays any scenario on the server at `url` and shows it to `out`.
+/// Plays scenarios on the server at `url`, one after the other in one play session, each over a
+/// connection of its own, and shows them to `out`.
 ///
 /// # Errors
-/// As [`play`], and if a step of the scenario waits in vain.
+/// As [`play`], and if a step of a scenario waits in vain.
 pub async fn perform(
-    scenario: &Scenario,
+    acts: &[Scenario],
     url: &str,
     options: &DemoOptions,
     out: &mut (dyn Write + Send),
 ) -> anyhow::Result<Report> {
-    let hello = Hello {
-        token: options.token.clone(),
-        game: Some(format!("dramatis: {}", scenario.title)),
-        ..Hello::default()
-    };
-    let game = Game::connect(url, hello).await?;
-    let pace = if options.fast { Pace::FAST } else { Pace::READING };
-    let play = PlayOptions { pace, model: options.model.clone(), ..PlayOptions::default() };
-    let mut theatre = Theatre::new(out, options.color, scenario);
-    theatre.raise_curtain(scenario);
-    let report = game.play(scenario, &play, &mut theatre).await;
-    theatre.close_line();
-    let report = report?;
+    // Nobody has played in it before.
+    let session: Id = format!("demo-{}", uuid::Uuid::now_v7()).into();
+    let mut all: Option<Report> = None;
+    for scenario in acts {
+        let hello = Hello {
+            token: options.token.clone(),
+            game: Some(format!("dramatis: {}", scenario.title)),
+            session_id: Some(session.clone()),
+            ..Hello::default()
+        };
+        let game = Game::connect(url, hello).await?;
+        let play = PlayOptions {
+            pace: if options.fast { Pace::FAST } else { Pace::READING },
+            model: options.model.clone(),
+            events_before: all.as_ref().map_or(0, |report| report.events),
+            ..PlayOptions::default()
+        };
+        let theatre = Theatre::new(out, options.color, scenario);
+        let mut theatre = theatre.telling_reminders(all.is_some());
+        theatre.raise_curtain(scenario);
+        let report = game.play(scenario, &play, &mut theatre).await;
+        theatre.close_line();
+        let report = report?;
+        all = Some(match all {
+            Some(before) => before.and_then(report),
+            None => report,
+        });
+    }
+    let report = all.unwrap_or_default();
     write!(out, "{}", summary::of(&report, options.color))?;
     out.flush()?;
     Ok(report)

@@ -38,8 +38,8 @@ async fn shown(color: bool) -> (String, Report) {
     let url = fake.url();
     let mut out = Vec::new();
     let options = DemoOptions { fast: true, color, ..DemoOptions::default() };
-    let scenario = Scenario::parse(SCENARIO, "tavern.yaml").unwrap();
-    let (report, _) = tokio::join!(perform(&scenario, &url, &options, &mut out), fake.serve());
+    let acts = [Scenario::parse(SCENARIO, "tavern.yaml").unwrap()];
+    let (report, _) = tokio::join!(perform(&acts, &url, &options, &mut out), fake.serve());
     (String::from_utf8(out).unwrap(), report.unwrap())
 }
 

@@ -3,7 +3,7 @@
 
 use std::io::Write;
 
-use dramatis_protocol::{AgentTagOpen, Outcome, TagKind, TagOutcome};
+use dramatis_protocol::{AgentTagOpen, ContextTotals, Outcome, TagKind, TagOutcome};
 use serde_json::Value;
 
 use crate::simulation::{Presenter, Scenario, StageEvent};
@@ -37,6 +37,8 @@ pub(super) struct Theatre<'a> {
     column: usize,
     /// Whether the open tag has shown text.
     has_text: bool,
+    /// Whether it is told what the characters were reminded of.
+    tells_reminders: bool,
 }
 
 impl<'a> Theatre<'a> {
@@ -47,7 +49,26 @@ impl<'a> Theatre<'a> {
         let gutter = widths.max().unwrap_or(0) + 4;
         let (style, word) = (String::new(), String::new());
         let (speaker, space, column, has_text) = (None, false, 0, false);
-        Self { out, color, cast, gutter, speaker, style, word, space, column, has_text }
+        let tells_reminders = false;
+        Self {
+            out,
+            color,
+            cast,
+            gutter,
+            speaker,
+            style,
+            word,
+            space,
+            column,
+            has_text,
+            tells_reminders,
+        }
+    }
+
+    /// Tells what the characters were reminded of, too.
+    pub fn telling_reminders(mut self, tells: bool) -> Self {
+        self.tells_reminders = tells;
+        self
     }
 
     pub fn raise_curtain(&mut self, scenario: &Scenario) {
@@ -251,10 +272,31 @@ impl Presenter for Theatre<'_> {
                 self.interrupted(by, heard, unheard);
             }
             StageEvent::Trouble(what) => self.paragraph(2, RED, &format!("✗ {what}")),
+            StageEvent::Finished { context: Some(context), .. } if self.tells_reminders => {
+                let indent = self.gutter;
+                self.paragraph(indent, DIM, &reminded(context));
+            }
             StageEvent::TurnStarted { .. } | StageEvent::Finished { .. } => {}
         }
         self.flush();
     }
+}
+
+/// `╌╌ reminded of 2 pieces of lore and 1 memory`.
+fn reminded(context: &ContextTotals) -> String {
+    let some = |count: u64, one: &str, more: &str| match count {
+        0 => None,
+        1 => Some(format!("1 {one}")),
+        count => Some(format!("{count} {more}")),
+    };
+    let lore = context.lore + context.entries;
+    let parts = [
+        some(lore, "piece of lore", "pieces of lore"),
+        some(context.memories, "memory", "memories"),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    let parts = if parts.is_empty() { "nothing".to_owned() } else { parts.join(" and ") };
+    format!("╌╌ reminded of {parts}")
 }
 
 /// What a reader is told of an action or an emotion: its values, or its name if it has none.
