@@ -92,8 +92,18 @@ BEGIN
     DELETE FROM words WHERE rowid = old.document;
 END;
 ",
-    // Lore gets an index of its own. It is read from its files again when a server starts.
+    // Lore gets an index of its own; it is read from its files again when a server starts. Vectors lie
+    // together by their scope (an agent's row, or minus that of lore), since a question looks at all of
+    // them; they are made again.
     r"
+DROP TABLE vectors;
+CREATE TABLE vectors (
+    scope      INTEGER NOT NULL,
+    document   INTEGER NOT NULL UNIQUE REFERENCES documents ON DELETE CASCADE,
+    model      TEXT NOT NULL,
+    vector     BLOB NOT NULL,
+    PRIMARY KEY (scope, document)
+) WITHOUT ROWID;
 DELETE FROM documents WHERE lore IS NOT NULL;
 DROP TRIGGER words_of_document;
 CREATE VIRTUAL TABLE lore_words USING fts5 (

@@ -119,6 +119,14 @@ impl Key {
         }
     }
 
+    /// The scope of its vectors.
+    const fn of_vectors(self) -> i64 {
+        match self {
+            Self::Lore(row) => -row,
+            Self::Agent(row) => row,
+        }
+    }
+
     /// The index of its words.
     const fn index(self) -> &'static str {
         match self {
@@ -247,13 +255,13 @@ pub(super) fn fork(connection: &Connection, from: &str, to: &str) -> Result<(), 
                ORDER BY document";
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query([from, to])?;
-    let sql = "INSERT INTO vectors (document, model, vector)
-               SELECT ?2, model, vector FROM vectors WHERE document = ?1";
+    let sql = "INSERT INTO vectors (scope, document, model, vector)
+               SELECT ?3, ?2, model, vector FROM vectors WHERE document = ?1";
     let mut vectors = connection.prepare_cached(sql)?;
     while let Some(row) = rows.next()? {
         let text = |column| row.get_ref(column)?.as_str().map_err(rusqlite::Error::from);
         let copy = insert_memory(connection, row.get(1)?, text(2)?, text(3)?, text(4)?)?;
-        vectors.execute([row.get::<_, i64>(0)?, copy])?;
+        vectors.execute([row.get::<_, i64>(0)?, copy, row.get(1)?])?;
     }
     Ok(())
 }
@@ -345,14 +353,10 @@ fn rank_by_vector(
     wanted: &[f32],
 ) -> Result<Vec<(i64, f64)>, Failure> {
     let mut found: Vec<(i64, f64)> = Vec::new();
+    let sql = "SELECT document, vector FROM vectors WHERE scope = ?1 AND model = ?2";
+    let mut statement = connection.prepare_cached(sql)?;
     for (key, _) in scopes {
-        let sql = format!(
-            "SELECT document, vector FROM vectors JOIN documents USING (document)
-             WHERE {} = ?1 AND model = ?2",
-            key.column()
-        );
-        let mut statement = connection.prepare_cached(&sql)?;
-        let mut rows = statement.query(params![key.row(), model])?;
+        let mut rows = statement.query(params![key.of_vectors(), model])?;
         while let Some(row) = rows.next()? {
             let bytes = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
             if bytes.len() == 4 * wanted.len() {
@@ -488,8 +492,8 @@ pub(super) fn keep_vectors(
     model: &str,
     vectors: &[(i64, Vec<f32>)],
 ) -> Result<bool, Failure> {
-    let sql = "INSERT OR REPLACE INTO vectors (document, model, vector)
-               SELECT document, ?2, ?3 FROM documents WHERE document = ?1";
+    let sql = "INSERT OR REPLACE INTO vectors (scope, document, model, vector)
+               SELECT coalesce(agent, -lore), document, ?2, ?3 FROM documents WHERE document = ?1";
     let mut insert = connection.prepare_cached(sql)?;
     let mut changed = false;
     let are_numbers = |vector: &[f32]| vector.iter().all(|number| number.is_finite());
