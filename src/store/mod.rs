@@ -14,6 +14,7 @@ mod read;
 mod schema;
 mod search;
 mod sessions;
+mod vector;
 mod write;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -13,6 +13,7 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
 use super::bm25::{self, Weighed, Weights};
 use super::error::Failure;
+use super::vector;
 use super::write::{agent_key, find_agent, turn_key};
 
 /// How many documents are written in one go; between two goes others get their turn.
@@ -359,30 +360,13 @@ fn rank_by_vector(
         let mut rows = statement.query(params![key.of_vectors(), model])?;
         while let Some(row) = rows.next()? {
             let bytes = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
-            if bytes.len() == 4 * wanted.len() {
-                found.push((row.get(0)?, f64::from(dot(bytes, wanted))));
+            if let Some(product) = vector::dot(bytes, wanted) {
+                found.push((row.get(0)?, f64::from(product)));
             }
         }
     }
     found.sort_by(|(one, a), (other, b)| b.total_cmp(a).then(one.cmp(other)));
     Ok(found)
-}
-
-/// Eight sums side by side: the compiler makes vector instructions of them.
-pub(super) fn dot(bytes: &[u8], wanted: &[f32]) -> f32 {
-    let mut sums = [0.0_f32; 8];
-    let (blocks, rest) = bytes.as_chunks::<32>();
-    let (wanted_blocks, wanted_rest) = wanted.as_chunks::<8>();
-    for (block, wanted) in blocks.iter().zip(wanted_blocks) {
-        let (numbers, _) = block.as_chunks::<4>();
-        for ((sum, number), wanted) in sums.iter_mut().zip(numbers).zip(wanted) {
-            *sum += f32::from_le_bytes(*number) * wanted;
-        }
-    }
-    let (numbers, _) = rest.as_chunks::<4>();
-    let rest = numbers.iter().zip(wanted_rest);
-    sums.iter().sum::<f32>()
-        + rest.map(|(it, wanted)| f32::from_le_bytes(*it) * wanted).sum::<f32>()
 }
 
 const DOCUMENT: &str =
@@ -496,10 +480,10 @@ pub(super) fn keep_vectors(
                SELECT coalesce(agent, -lore), document, ?2, ?3 FROM documents WHERE document = ?1";
     let mut insert = connection.prepare_cached(sql)?;
     let mut changed = false;
-    let are_numbers = |vector: &[f32]| vector.iter().all(|number| number.is_finite());
-    for (document, vector) in vectors.iter().filter(|(_, vector)| are_numbers(vector)) {
-        let bytes: Vec<u8> = vector.iter().flat_map(|number| number.to_le_bytes()).collect();
-        changed |= insert.execute(params![document, model, bytes])? > 0;
+    for (document, vector) in vectors {
+        if let Some(bytes) = vector::encode(vector) {
+            changed |= insert.execute(params![document, model, bytes])? > 0;
+        }
     }
     Ok(changed)
 }

@@ -968,22 +968,12 @@ async fn vectors_count_for_the_model_that_made_them() {
     };
     let found = store.search(north_east("compass", vec![0.6, 0.8])).await.unwrap();
     assert_eq!((bodies(&found.by_vector), found.by_text), (vec!["north", "east"], Vec::new()));
-    assert!((found.by_vector[0].score - 0.8).abs() < 1e-6);
+    // A number is stored as one of 255.
+    assert!((found.by_vector[0].score - 0.8).abs() < 0.004);
     for other in [north_east("other", vec![0.6, 0.8]), north_east("compass", vec![0.6; 3])] {
         assert_eq!(store.search(other).await.unwrap(), Hits::default());
     }
     // What is gone meanwhile gets no vector, and neither does what came in its place.
     store.index_lore("world:x", lore("west")).await.unwrap();
     assert_eq!(store.keep_vectors("compass", vectors).await, Ok(false));
-}
-
-#[test]
-fn the_dot_product_is_that_of_all_numbers() {
-    for length in [0, 1, 7, 8, 9, 31, 256] {
-        let one: Vec<f32> = (0..length).map(|it| it as f32).collect();
-        let other: Vec<f32> = (0..length).map(|it| 1.0 - it as f32 / 2.0).collect();
-        let bytes: Vec<u8> = one.iter().flat_map(|it| it.to_le_bytes()).collect();
-        let plain: f32 = one.iter().zip(&other).map(|(one, other)| one * other).sum();
-        assert!((search::dot(&bytes, &other) - plain).abs() <= plain.abs() * 1e-5, "{length}");
-    }
 }
