@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, params};
 
 use super::error::Failure;
 use super::search::{Key, is_plain};
@@ -15,6 +15,9 @@ const B: f64 = 0.75;
 
 /// The least that a word counts: as much as FTS5 gives to one that stands in every other text.
 const LEAST_IDF: f64 = 1e-6;
+
+/// Of the texts with a word so many count, the newest: one that stands in more says next to nothing.
+const MOST: i64 = 500;
 
 /// The words of a question in one scope, with how rare each is.
 pub(super) struct Weights(Vec<f64>);
@@ -57,11 +60,15 @@ fn postings(
     found: &mut Vec<i64>,
 ) -> Result<(), Failure> {
     let sql = match scope {
-        Key::Lore(_) => "SELECT rowid FROM lore_words WHERE lore_words MATCH ?1",
-        Key::Agent(_) => "SELECT rowid FROM words WHERE words MATCH ?1",
+        Key::Lore(_) => {
+            "SELECT rowid FROM lore_words WHERE lore_words MATCH ?1 ORDER BY rowid DESC LIMIT ?2"
+        }
+        Key::Agent(_) => {
+            "SELECT rowid FROM words WHERE words MATCH ?1 ORDER BY rowid DESC LIMIT ?2"
+        }
     };
     let mut statement = connection.prepare_cached(sql)?;
-    let mut rows = statement.query([format!("\"{}\"", scope.word(term))])?;
+    let mut rows = statement.query(params![format!("\"{}\"", scope.word(term)), MOST])?;
     while let Some(row) = rows.next()? {
         found.push(row.get(0)?);
     }
