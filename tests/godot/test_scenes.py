@@ -169,20 +169,6 @@ def test_a_character_remembers_over_a_reconnect(house, play):
     assert "My name is Mira." in prompt and "As you say, Mira." in prompt
 
 
-def test_a_character_knows_its_world_and_remembers_yesterday(house, play):
-    server = house.play(script())
-    scene = play("memory", server.url).finished()
-
-    turns = scene.told("finished")
-    prompts = [server.prompt("maren", turn["turn"]) for turn in turns]
-    assert "Mira: My brother Jory owes me a kettle.\nMaren: As you say" in prompts[2]
-    assert turns[2]["context"]["memories"] >= 1
-    assert "A bed is four bits a night" in prompts[3] and "A bed is four bits" not in prompts[2]
-    assert turns[3]["context"]["lore"] >= 1
-    # What only another knows is not told.
-    assert not any("changed the list on the wall, so that nobody" in prompt for prompt in prompts)
-
-
 def test_a_killed_server_comes_back_and_everything_goes_on(house, play):
     model = house.model(script(pause=60_000))
     server = house.serve(model)
@@ -334,7 +320,7 @@ def test_the_tavern_is_played(house, play):
 SCENES = {
     "turn": {}, "order": {}, "interruption": {}, "tool": {}, "history": {}, "restart": {},
     "crowd": {}, "long": {}, "token": {"token": "wrong", "right_token": "right"}, "stall": {},
-    "save": {}, "memory": {}, "sessions": {}, "scene_change": {}, "freed": {}, "tavern": {},
+    "save": {}, "sessions": {}, "scene_change": {}, "freed": {}, "tavern": {},
 }
 
 

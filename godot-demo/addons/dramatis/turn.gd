@@ -25,10 +25,6 @@ var reason := ""
 var timings: Dictionary = {}
 ## Tokens, as far as the provider tells.
 var usage: Dictionary = {}
-## What its prompt was made of, once it has finished: [code]tokens[/code] and their
-## [code]budget[/code], [code]turns[/code], [code]lore[/code], [code]entries[/code],
-## [code]memories[/code], and how much was [code]left_out[/code].
-var context: Dictionary = {}
 ## What was odd about the reply, each kind with its count.
 var warnings: Dictionary = {}
 
@@ -90,7 +86,6 @@ func end(message: Dictionary) -> void:
 	model = message.get("model", model)
 	timings = message.get("timings", {})
 	usage = message.get("usage", {})
-	context = message.get("context", {})
 	warnings = message.get("warnings", {})
 
 

@@ -126,28 +126,12 @@ func _footing() -> String:
 		facts.append("total %d ms" % _number(_turn.timings["total"]))
 	if _turn.usage.has("output_tokens"):
 		facts.append("%d tokens" % _number(_turn.usage["output_tokens"]))
-	if not _turn.context.is_empty():
-		facts.append_array(_reminders(_turn.context))
 	var text := _dim("  ·  ".join(facts))
 	if _turn.status == DramatisTurn.Status.INTERRUPTED:
 		text += (
 			"  [color=#%s]interrupted: %s[/color]" % [CUT, _escaped(_turn.reason.replace("_", " "))]
 		)
 	return "[font_size=12]%s[/font_size]" % text
-
-
-## How full the prompt was, and what the character was reminded of.
-func _reminders(context: Dictionary) -> PackedStringArray:
-	var facts: PackedStringArray = []
-	var tokens := [_number(context.get("tokens", 0)), _number(context.get("budget", 0))]
-	facts.append("prompt %d of %d" % tokens)
-	var lore := _number(context.get("lore", 0)) + _number(context.get("entries", 0))
-	if lore > 0:
-		facts.append("%d lore" % lore)
-	var memories := _number(context.get("memories", 0))
-	if memories > 0:
-		facts.append("%d memories" % memories if memories > 1 else "1 memory")
-	return facts
 
 
 func _number(value: Variant) -> int:

@@ -78,7 +78,6 @@ func test_the_end_tells_how_it_went() -> void:
 				"model": "other",
 				"timings": {"total": 5},
 				"usage": {"input_tokens": 1},
-				"context": {"tokens": 9, "memories": 2},
 				"warnings": {"unclosed": 1},
 			}
 		)
@@ -86,7 +85,6 @@ func test_the_end_tells_how_it_went() -> void:
 	equal(turn.status, DramatisTurn.Status.FINISHED)
 	equal([turn.reason, turn.model], ["length", "other"])
 	equal([turn.timings, turn.usage], [{"total": 5}, {"input_tokens": 1}])
-	equal(turn.context, {"tokens": 9, "memories": 2})
 	equal(turn.warnings, {"unclosed": 1})
 
 
