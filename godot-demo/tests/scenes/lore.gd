@@ -3,7 +3,7 @@ extends "tavern.gd"
 
 const QUESTIONS: Dictionary[String, String] = {
 	"maren": "Who lies above the kitchen?",
-	"oswin": "Two strokes of the bell. Does a boat see no light?",
+	"oswin": "Two strokes of the bell. A boat that sees nothing?",
 	"lio": "Who buys your songs by the verse?",
 }
 
