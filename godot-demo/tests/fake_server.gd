@@ -93,13 +93,9 @@ func close_tag(agent_id: String, turn_id: String, tag_id: int, complete := true)
 	_send_of_turn(agent_id, turn_id, "agent_tag_close", fields)
 
 
-func finish_turn(agent_id: String, turn_id: String) -> void:
-	_send_of_turn(
-		agent_id,
-		turn_id,
-		"agent_turn_finished",
-		{"finish_reason": "stop", "timings": {"total": 12}, "warnings": {}}
-	)
+func finish_turn(agent_id: String, turn_id: String, fields: Dictionary = {}) -> void:
+	var end := {"finish_reason": "stop", "timings": {"total": 12}, "warnings": {}}
+	_send_of_turn(agent_id, turn_id, "agent_turn_finished", end.merged(fields))
 
 
 func interrupt_turn(agent_id: String, turn_id: String, reason: String) -> void:

@@ -157,6 +157,7 @@ func facts_of(turn: DramatisTurn) -> Dictionary:
 		"reason": turn.reason,
 		"speech": turn.speech(),
 		"timings": turn.timings,
+		"context": turn.context,
 		"tags": turn.tags.map(_facts_of_tag),
 	}
 

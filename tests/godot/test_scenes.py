@@ -1,6 +1,8 @@
 """Games in a real Godot against a real server: what the player sees, what the server remembers, and
 what the game reports of it."""
 
+import json
+
 import pytest
 
 from godot import OUT_OF_TIME
@@ -317,10 +319,59 @@ def test_the_tavern_is_played(house, play):
     assert not scene.told("failed") and not scene.told("disconnected")
 
 
+# What the sample world and its characters know, and no dossier of the tavern says.
+KNOWN = {
+    "maren": "has had a fever and lies above the kitchen",
+    "oswin": "Two strokes mean that a boat is out there and sees no light.",
+    "lio": "The miller's widow at Harrow Lock buys your songs by the verse, three bits each.",
+}
+
+
+def test_people_answer_from_the_lore_of_the_server(house, play):
+    # The folder has no assets: the samples within the program count.
+    server = house.serve(None)
+    scene = play("lore", server.url).finished()
+
+    states = json.dumps(scene.told("described"), ensure_ascii=False)
+    turns = {turn["agent"]: turn for turn in scene.told("finished")}
+    assert turns.keys() == KNOWN.keys()
+    for agent, known in KNOWN.items():
+        turn = turns[agent]
+        assert known in server.whole_prompt(agent, turn["turn"])
+        assert known not in states
+        context = turn["context"]
+        assert context["lore"] + context["entries"] > 0
+        assert 0 < context["tokens"] <= context["budget"]
+    assert KNOWN["oswin"] in turns["oswin"]["speech"]
+    assert not scene.told("failed")
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_who_comes_back_another_day_is_remembered(house, play, restarts):
+    model = house.model(script())
+    server = house.serve(model)
+    yesterday = play("memory", server.url).finished()
+    if restarts:
+        server.terminate()
+        server = house.serve(model)
+    today = play("memory", server.url, again="yes").finished()
+
+    buried = "I have buried the silver whistle under the pear tree."
+    first, last = today.told("finished")
+    assert [turn["context"]["turns"] for turn in (first, last)] == [1, 1]
+    assert last["context"]["memories"] >= 1
+    shown, newest = server.prompt("guard", last["turn"]).rsplit("\n[user] ", 1)
+    assert "Good day." in shown and buried not in shown, "the history has gone on"
+    assert buried in newest
+    assert all(turn["context"]["memories"] == 0 for turn in yesterday.told("finished"))
+    assert not today.told("failed")
+
+
 SCENES = {
     "turn": {}, "order": {}, "interruption": {}, "tool": {}, "history": {}, "restart": {},
     "crowd": {}, "long": {}, "token": {"token": "wrong", "right_token": "right"}, "stall": {},
     "save": {}, "sessions": {}, "scene_change": {}, "freed": {}, "tavern": {},
+    "lore": {}, "memory": {},
 }
 
 

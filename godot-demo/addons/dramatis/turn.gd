@@ -25,6 +25,10 @@ var reason := ""
 var timings: Dictionary = {}
 ## Tokens, as far as the provider tells.
 var usage: Dictionary = {}
+## What the prompt was made of, once it has finished: [code]tokens[/code] of a [code]budget[/code],
+## past [code]turns[/code], lorebook [code]entries[/code], [code]lore[/code], [code]memories[/code],
+## and how much was [code]left_out[/code]. Empty: the server didn't tell.
+var context: Dictionary[String, int] = {}
 ## What was odd about the reply, each kind with its count.
 var warnings: Dictionary = {}
 
@@ -86,6 +90,8 @@ func end(message: Dictionary) -> void:
 	model = message.get("model", model)
 	timings = message.get("timings", {})
 	usage = message.get("usage", {})
+	var totals: Dictionary = message.get("context", {})
+	_take_context(totals)
 	warnings = message.get("warnings", {})
 
 
@@ -107,6 +113,15 @@ func to_results() -> Array[Dictionary]:
 	for each in tags:
 		results.append(each.to_result())
 	return results
+
+
+## JSON has no whole numbers: they arrive with a point.
+func _take_context(totals: Dictionary) -> void:
+	context.clear()
+	for name: Variant in totals:
+		if totals[name] is float or totals[name] is int:
+			var total: float = totals[name]
+			context[str(name)] = roundi(total)
 
 
 func _open(message: Dictionary) -> DramatisTag:

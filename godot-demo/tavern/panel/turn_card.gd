@@ -11,6 +11,14 @@ const CHIPS: Dictionary[String, String] = {
 	"action": "7a5a2e",
 	"tool": "5b4a86",
 }
+const SEPARATOR := "  ·  "
+## What a prompt is made of beside the usual, with the words for one and for several of it.
+const PIECES: Dictionary[String, Array] = {
+	"entries": ["entry", "entries"],
+	"lore": ["lore", "lore"],
+	"memories": ["memory", "memories"],
+	"left_out": ["left out", "left out"],
+}
 
 var _turn: DramatisTurn
 var _speaker := ""
@@ -52,6 +60,18 @@ func add_answer(result: Dictionary) -> void:
 
 func turn_id() -> String:
 	return _turn.id
+
+
+## What the prompt was made of, in one line. What there was none of is left out.
+static func context_in_words(context: Dictionary[String, int]) -> String:
+	var facts: PackedStringArray = []
+	if context.has("tokens"):
+		facts.append("%d of %d tokens" % [context["tokens"], context.get("budget", 0)])
+	for piece in PIECES:
+		var count: int = context.get(piece, 0)
+		if count > 0:
+			facts.append("%d %s" % [count, PIECES[piece][0 if count == 1 else 1]])
+	return SEPARATOR.join(facts)
 
 
 func _process(_delta: float) -> void:
@@ -125,12 +145,14 @@ func _footing() -> String:
 	if _turn.timings.has("total"):
 		facts.append("total %d ms" % _number(_turn.timings["total"]))
 	if _turn.usage.has("output_tokens"):
-		facts.append("%d tokens" % _number(_turn.usage["output_tokens"]))
-	var text := _dim("  ·  ".join(facts))
+		facts.append("%d tokens written" % _number(_turn.usage["output_tokens"]))
+	var text := _dim(SEPARATOR.join(facts))
 	if _turn.status == DramatisTurn.Status.INTERRUPTED:
 		text += (
 			"  [color=#%s]interrupted: %s[/color]" % [CUT, _escaped(_turn.reason.replace("_", " "))]
 		)
+	if not _turn.context.is_empty():
+		text += "\n" + _dim(context_in_words(_turn.context))
 	return "[font_size=12]%s[/font_size]" % text
 
 

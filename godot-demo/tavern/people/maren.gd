@@ -6,7 +6,7 @@ const BOOK: Dictionary[String, String] = {
 	"wren":
 	"Wren has room three for seven nights, paid in silver by Oswin, for whoever brings the letter",
 	"oswin": "Oswin pays for one bowl of soup at a time",
-	"lio": "Lio owes for eleven nights and sings for the twelfth",
+	"lio": "Lio owes for five weeks, and sings it off",
 }
 const STORE: Dictionary[String, int] = {"ale": 6, "stew": 2, "candle": 3, "oil": 1}
 

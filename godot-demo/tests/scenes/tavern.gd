@@ -3,13 +3,7 @@ extends "../trial.gd"
 
 
 func play() -> void:
-	var main: String = ProjectSettings.get_setting("application/run/main_scene")
-	get_tree().change_scene_to_file(main)
-	await until(func() -> bool: return not _people().is_empty(), "the tavern")
-	await online()
-	var people := _people()
-	for each in people:
-		watch(each)
+	var people := await enter()
 	tell("people", {"ids": people.map(func(each: DramatisAgent) -> String: return each.id())})
 	for each in people:
 		each.interact("Good evening! What is new?", {"id": "player", "name": "Wren"})
@@ -18,6 +12,18 @@ func play() -> void:
 	for each in people:
 		each.notify_event("It has begun to rain.")
 	await until(func() -> bool: return people.all(_has_answered), "the answers")
+
+
+## Goes in, and gives who is there.
+func enter() -> Array[DramatisAgent]:
+	var main: String = ProjectSettings.get_setting("application/run/main_scene")
+	get_tree().change_scene_to_file(main)
+	await until(func() -> bool: return not _people().is_empty(), "the tavern")
+	await online()
+	var people := _people()
+	for each in people:
+		watch(each)
+	return people
 
 
 func _people() -> Array[DramatisAgent]:

@@ -135,6 +135,33 @@ func test_an_offer_that_nobody_hears_of_costs_nothing() -> void:
 	equal(tavern.pockets.items, ["letter"] as Array[String])
 
 
+func test_the_people_are_those_of_the_sample_world() -> void:
+	for somebody in tavern.people:
+		var id := str(somebody.name).to_lower()
+		@warning_ignore("redundant_await")
+		var state: Dictionary = await somebody.agent._get_agent_state()
+		equal([state["world_id"], state["character_id"]], ["drowned_lantern", id], id)
+
+
+func test_the_panel_shows_what_a_prompt_was_made_of() -> void:
+	await _meet(tavern.lio)
+	tavern.say("Who put the lantern out?")
+	await received("interaction_event")
+	server.begin_turn("lio", "t1")
+	var context := {"tokens": 1204, "budget": 16000, "turns": 0, "lore": 2, "memories": 1}
+	server.finish_turn("lio", "t1", {"context": context})
+	var line := "1204 of 16000 tokens  ·  2 lore  ·  1 memory"
+	await until(func() -> bool: return _panel_text().ends_with(line), "the line")
+
+
+func test_what_there_was_none_of_is_not_shown() -> void:
+	var context: Dictionary[String, int] = {"tokens": 9, "budget": 10, "entries": 1, "lore": 0}
+	equal(TurnCard.context_in_words(context), "9 of 10 tokens  ·  1 entry")
+	context["entries"] = 2
+	context["left_out"] = 3
+	equal(TurnCard.context_in_words(context), "9 of 10 tokens  ·  2 entries  ·  3 left out")
+
+
 func test_empty_pockets_have_no_label() -> void:
 	var carried: Control = tavern.side_panel.get_node("%Carried")
 	check(carried.visible, "the letter")
@@ -172,6 +199,15 @@ func test_what_two_say_beside_each_other_can_be_read() -> void:
 		for other in bubbles:
 			var apart := one == other or not one.get_rect().intersects(other.get_rect())
 			check(apart, "%s's hides %s's" % [one.speaker, other.speaker])
+
+
+## What stands on the newest card of a turn; empty: there is none.
+func _panel_text() -> String:
+	var cards := tavern.side_panel.find_children("*", "TurnCard", true, false)
+	if cards.is_empty():
+		return ""
+	var text: RichTextLabel = cards[-1].get_node("Text")
+	return text.get_parsed_text()
 
 
 func _press(key: Key) -> void:

@@ -88,6 +88,30 @@ func test_the_end_tells_how_it_went() -> void:
 	equal(turn.warnings, {"unclosed": 1})
 
 
+func test_the_end_tells_what_the_prompt_was_made_of() -> void:
+	var none: Dictionary[String, int] = {}
+	equal(turn.context, none, "while it runs")
+	var json := '''{"type": "agent_turn_finished", "finish_reason": "stop", "context": {"tokens": 1204,
+		"budget": 16000, "turns": 2, "entries": 1, "lore": 2, "memories": 1, "left_out": 0}}'''
+	var message: Dictionary = JSON.parse_string(json)
+	turn.end(message)
+	var wanted: Dictionary[String, int] = {
+		"tokens": 1204,
+		"budget": 16000,
+		"turns": 2,
+		"entries": 1,
+		"lore": 2,
+		"memories": 1,
+		"left_out": 0,
+	}
+	equal(turn.context, wanted)
+
+
+func test_a_server_need_not_tell_what_the_prompt_was_made_of() -> void:
+	turn.end({"type": "agent_turn_finished", "finish_reason": "stop"})
+	check(turn.context.is_empty(), "nothing is made up: %s" % turn.context)
+
+
 func test_what_nobody_shows_counts_as_done() -> void:
 	_open(0, "speech")
 	_close(0)
