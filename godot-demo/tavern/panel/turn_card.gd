@@ -145,7 +145,7 @@ func _footing() -> String:
 	if _turn.timings.has("total"):
 		facts.append("total %d ms" % _number(_turn.timings["total"]))
 	if _turn.usage.has("output_tokens"):
-		facts.append("%d tokens written" % _number(_turn.usage["output_tokens"]))
+		facts.append("%d tokens" % _number(_turn.usage["output_tokens"]))
 	var text := _dim(SEPARATOR.join(facts))
 	if _turn.status == DramatisTurn.Status.INTERRUPTED:
 		text += (
