@@ -77,10 +77,23 @@ pub fn fuse(hits: Hits, terms: &[String], floors: Floors) -> Vec<Candidate> {
     }
     // Equals stay in the order of the words' ranking.
     all.sort_by(|one, other| other.piece.scores.fused.total_cmp(&one.piece.scores.fused));
+    for candidate in &mut all {
+        candidate.round();
+    }
     all
 }
 
 impl Candidate {
+    /// Nobody reads more digits, and a log holds many.
+    fn round(&mut self) {
+        let scores = &mut self.piece.scores;
+        let rankings = [scores.text.as_mut(), scores.vector.as_mut()];
+        let own = rankings.into_iter().flatten().map(|ranked| &mut ranked.score);
+        for score in own.chain([&mut scores.fused]) {
+            *score = (*score * 1e5).round() / 1e5;
+        }
+    }
+
     fn add(&mut self, ranked: Ranked, relevant: bool) {
         if relevant {
             self.relevant = true;
@@ -166,6 +179,7 @@ mod tests {
         let piece = &fused[0].piece;
         assert_eq!(piece.reason, "words: mill, river; meaning: 0.50");
         assert_eq!(piece.scores.text, Some(Ranked { place: 1, score: 9.0 }));
-        assert!((piece.scores.fused - 2.0 / 61.0).abs() < 1e-9);
+        // 2 / 61, as far as it is told.
+        assert!((piece.scores.fused - 0.03279).abs() < 1e-9);
     }
 }
