@@ -215,7 +215,8 @@ async fn the_request_carries_what_was_asked_and_the_answer_is_played_from_it() {
     let tool = ToolSpec { name: "give".into(), description: None, parameters: None };
     let asked = Request { tools: vec![tool], ..Request::clone(&request("Hello")) };
     let settings = ProviderSettings::new(&server.base, None).unwrap();
-    let settings = LlmSettings { default: Some(settings), limits: limits() };
+    let settings =
+        LlmSettings { default: Some(settings), limits: limits(), ..LlmSettings::default() };
     let actor = Arc::new(Actor::new(Script::builtin(), Pace::AT_ONCE));
     let llm = Llm::new(settings, actor).unwrap();
     let got = put_together(llm.stream(Arc::new(asked)).collect().await);

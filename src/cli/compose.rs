@@ -11,11 +11,12 @@ use dramatis_protocol::limits::MAX_FRAME_BYTES;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
+use super::models;
 use crate::actor::{Actor, Pace, Script};
 use crate::assets::{Library, Watcher, is_folder_of_assets};
 use crate::config::{ContextSettings, EmbedderChoice, LlmChoice, Secret, Settings};
 use crate::generation::{Generator, Results};
-use crate::llm::{self, Llm, LlmSettings, ProviderSettings};
+use crate::llm::{Llm, ProviderSettings};
 use crate::prompt::PromptLimits;
 use crate::retrieval::embed::{Embed, Endpoint};
 use crate::retrieval::rank::Floors;
@@ -47,6 +48,7 @@ pub(super) struct House {
     retriever: Retriever,
     /// Reads the assets again when they change; ends with the house.
     watcher: Option<Watcher>,
+    llm: Llm,
 }
 
 impl House {
@@ -82,10 +84,11 @@ impl House {
     ) -> anyhow::Result<Self> {
         let library = Arc::new(open_assets(settings)?);
         let retriever = retriever(&store, &settings.context)?;
+        let llm = models::build(settings, actor)?;
         let services = Services {
             store: store.clone(),
             log: log.clone(),
-            generator: Generator::new(models(settings, actor)?, limits(&settings.context))
+            generator: Generator::new(llm.clone(), limits(&settings.context))
                 .allowing(settings.models.clone())
                 .with_assets(Arc::clone(&library))
                 .reminding(retriever.clone(), results(&settings.context)),
@@ -94,14 +97,19 @@ impl House {
             rules: rules(settings),
             default_model: match &settings.llm {
                 LlmChoice::Scripted => SCRIPTED_MODEL.to_owned(),
-                LlmChoice::Endpoint { model, .. } => model.clone(),
+                LlmChoice::Model { model } => model.clone(),
             },
             idle_timeout: AGENT_IDLE,
         };
         let registry = Registry::new(services, settings.max_agents);
         let watcher = watch(&library);
         let access = access(settings);
-        Ok(Self { store, log, registry, access, library, retriever, watcher })
+        Ok(Self { store, log, registry, access, library, retriever, watcher, llm })
+    }
+
+    /// Tells the log who plays.
+    pub fn announce(&self, settings: &Settings) {
+        models::announce(settings, &self.llm);
     }
 
     /// Serves until `shutdown` resolves and everything is stored and logged.
@@ -214,28 +222,6 @@ const fn results(settings: &ContextSettings) -> Results {
 /// The built-in model, playing a script.
 pub(super) fn actor_with(script: Script) -> Actor {
     Actor::new(script, Pace::default())
-}
-
-fn models(settings: &Settings, actor: Actor) -> anyhow::Result<Llm> {
-    let endpoint = match &settings.llm {
-        LlmChoice::Scripted => None,
-        LlmChoice::Endpoint { base_url, key, .. } => {
-            Some(ProviderSettings::new(base_url, key.as_ref().map(Secret::reveal))?)
-        }
-    };
-    let limits = llm::Limits {
-        first_token: settings.times.first_token,
-        silence: settings.times.silence,
-        reply: settings.times.turn,
-        gate: llm::GateLimits {
-            requests: settings.max_requests,
-            per_provider: settings.max_requests_per_provider,
-            waiting: settings.max_queued_requests,
-            patience: settings.times.queue,
-        },
-        ..llm::Limits::default()
-    };
-    Ok(Llm::new(LlmSettings { default: endpoint, limits }, Arc::new(actor))?)
 }
 
 fn rules(settings: &Settings) -> Rules {

@@ -1,5 +1,5 @@
-//! Which provider answers for a model. The id decides, by its beginning; a provider that joins
-//! later is one more [`Route`]. Holds no state of its own and is cheap to clone.
+//! Which provider answers for a model. The id decides, by its beginning, and where that provider
+//! has no key an error names the setting. Holds no state of its own and is cheap to clone.
 
 use std::sync::Arc;
 
@@ -8,17 +8,26 @@ use futures::{StreamExt, stream};
 use super::gate::{Gate, Load};
 use super::limits::{Limits, limited};
 use super::openai::OpenAi;
+use super::provider_id::ProviderId;
 use super::request::{DeltaStream, ErrorKind, LlmError, Provider, Request};
-use super::settings::{KEY_SETTING, ProviderSettings, SettingsError};
+use super::settings::{ProviderSettings, SettingsError};
 
 /// Models whose id begins so are played by the built-in actor.
-pub const SCRIPTED_PREFIX: &str = "scripted/";
+pub const SCRIPTED_PREFIX: &str = ProviderId::Scripted.prefix();
 
-/// What the router needs to know.
+/// What the router needs to know. A provider without an endpoint can't be asked.
 #[derive(Debug, Clone, Default)]
 pub struct LlmSettings {
-    /// The endpoint for every model without a route of its own; `None`: none is configured.
+    /// The endpoint for every model that belongs to nobody else.
     pub default: Option<ProviderSettings>,
+    /// DeepSeek.
+    pub deepseek: Option<ProviderSettings>,
+    /// Groq.
+    pub groq: Option<ProviderSettings>,
+    /// Gemini.
+    pub gemini: Option<ProviderSettings>,
+    /// A local server with an address of its own.
+    pub local: Option<ProviderSettings>,
     /// The limits of every request.
     pub limits: Limits,
 }
@@ -26,58 +35,67 @@ pub struct LlmSettings {
 /// Every model that can be asked.
 #[derive(Clone)]
 pub struct Llm {
-    routes: Arc<[Route]>,
+    routes: Arc<Routes>,
     gate: Gate,
 }
 
-/// Ids that begin with `prefix` belong to `provider`.
+struct Routes {
+    /// Those that can be asked.
+    routes: Vec<Route>,
+    /// Whether the default endpoint takes models without a prefix whose own provider has no key.
+    default_takes_bare_ids: bool,
+}
+
 struct Route {
-    /// Also what the id loses on its way to the provider. The last route has an empty one and
-    /// takes what is left.
-    prefix: &'static str,
-    /// For logs and metrics.
-    name: &'static str,
-    /// Whether its requests leave the house, and so wait at the gate.
-    is_remote: bool,
+    id: ProviderId,
     provider: Arc<dyn Provider>,
 }
 
 impl Llm {
-    /// Puts the providers behind their prefixes.
+    /// Prepares every provider that has an endpoint; nothing is sent.
     ///
     /// # Errors
-    /// If the HTTP client for the default endpoint can't be made.
+    /// If an HTTP client can't be made.
     pub fn new(settings: LlmSettings, actor: Arc<dyn Provider>) -> Result<Self, SettingsError> {
         let limits = Arc::new(settings.limits);
         let gate = Gate::new(limits.gate.clone());
+        // OpenRouter names every model with its maker, so an id without one isn't meant for it.
+        let default_takes_bare_ids =
+            settings.default.as_ref().is_some_and(|default| !default.is_openrouter());
         let actor = Limited { inner: actor, limits: Arc::clone(&limits) };
-        let default: Arc<dyn Provider> = match settings.default {
-            Some(endpoint) => Arc::new(OpenAi::new(endpoint, limits)?),
-            None => Arc::new(NotConfigured),
-        };
-        let scripted = Route {
-            prefix: SCRIPTED_PREFIX,
-            name: "scripted",
-            is_remote: false,
-            provider: Arc::new(actor),
-        };
-        let default = Route { prefix: "", name: "default", is_remote: true, provider: default };
-        Ok(Self { routes: Arc::new([scripted, default]), gate })
+        let mut routes = vec![Route { id: ProviderId::Scripted, provider: Arc::new(actor) }];
+        if let Some(endpoint) = settings.gemini {
+            let endpoint = endpoint.with_key_of(ProviderId::Gemini.setting());
+            routes.push(Route { id: ProviderId::Gemini, provider: gemini(endpoint, &limits)? });
+        }
+        let endpoints = [
+            (ProviderId::Default, settings.default),
+            (ProviderId::DeepSeek, settings.deepseek),
+            (ProviderId::Groq, settings.groq),
+            (ProviderId::Local, settings.local),
+        ];
+        for (id, endpoint) in endpoints {
+            let Some(endpoint) = endpoint else { continue };
+            let endpoint = endpoint.with_key_of(id.setting());
+            let provider = Arc::new(OpenAi::new(endpoint, Arc::clone(&limits))?);
+            routes.push(Route { id, provider });
+        }
+        Ok(Self { routes: Arc::new(Routes { routes, default_takes_bare_ids }), gate })
     }
 
     /// Starts a request with whoever answers for its model, as soon as there is room for it: the
     /// limits of time count from then on.
     #[must_use]
     pub fn stream(&self, request: Arc<Request>) -> DeltaStream {
+        let id = self.provider_id(&request.model);
+        let Some(route) = self.routes.find(id) else { return not_configured(id, &request.model) };
         let priority = request.priority;
-        match self.route(&request.model) {
-            Some(route) if route.is_remote => {
-                let reply = route.provider.stream(route.strip(request));
-                self.gate.stream(route.name, priority, reply)
-            }
-            Some(route) => route.provider.stream(route.strip(request)),
-            None => NotConfigured.stream(request),
+        let reply = route.provider.stream(without_prefix(id, request));
+        // What stays in the house needn't wait.
+        if id == ProviderId::Scripted {
+            return reply;
         }
+        self.gate.stream(id.name(), priority, reply)
     }
 
     /// How many requests to remote providers are under way, and how many wait.
@@ -86,25 +104,50 @@ impl Llm {
         self.gate.load()
     }
 
-    /// The name of the provider that answers for a model: `scripted` or `default`.
+    /// The provider that answers for a model.
     #[must_use]
-    pub fn provider_name(&self, model: &str) -> &'static str {
-        self.route(model).map_or("default", |route| route.name)
+    pub fn provider_id(&self, model: &str) -> ProviderId {
+        let id = ProviderId::of(model);
+        let is_bare = !model.contains('/');
+        if is_bare && self.routes.default_takes_bare_ids && self.routes.find(id).is_none() {
+            return ProviderId::Default;
+        }
+        id
     }
 
-    fn route(&self, model: &str) -> Option<&Route> {
-        self.routes.iter().find(|route| model.starts_with(route.prefix))
+    /// The name of the provider that answers for a model.
+    #[must_use]
+    pub fn provider_name(&self, model: &str) -> &'static str {
+        self.provider_id(model).name()
+    }
+
+    /// Whether there is anybody to ask for a model.
+    #[must_use]
+    pub fn can_ask(&self, model: &str) -> bool {
+        self.routes.find(self.provider_id(model)).is_some()
     }
 }
 
-impl Route {
-    fn strip(&self, request: Arc<Request>) -> Arc<Request> {
-        match request.model.strip_prefix(self.prefix) {
-            Some(rest) if !self.prefix.is_empty() => {
-                Arc::new(Request { model: rest.to_owned(), ..Request::clone(&request) })
-            }
-            _ => request,
+impl Routes {
+    fn find(&self, id: ProviderId) -> Option<&Route> {
+        self.routes.iter().find(|route| route.id == id)
+    }
+}
+
+/// Gemini, by the part of its API that speaks OpenAI's protocol.
+fn gemini(
+    endpoint: ProviderSettings,
+    limits: &Arc<Limits>,
+) -> Result<Arc<dyn Provider>, SettingsError> {
+    Ok(Arc::new(OpenAi::new(endpoint, Arc::clone(limits))?))
+}
+
+fn without_prefix(id: ProviderId, request: Arc<Request>) -> Arc<Request> {
+    match request.model.strip_prefix(id.prefix()) {
+        Some(rest) if !id.prefix().is_empty() => {
+            Arc::new(Request { model: rest.to_owned(), ..Request::clone(&request) })
         }
+        _ => request,
     }
 }
 
@@ -120,22 +163,22 @@ impl Provider for Limited {
     }
 }
 
-/// Stands where no endpoint is configured.
-struct NotConfigured;
-
-impl Provider for NotConfigured {
-    fn stream(&self, request: Arc<Request>) -> DeltaStream {
-        let error = LlmError {
-            kind: ErrorKind::Auth,
-            message: format!(
-                "no model provider is configured: set {KEY_SETTING} (or OPENAI_API_BASE for a \
-                 local server), or choose a {SCRIPTED_PREFIX} model"
-            ),
-            cause: format!("no endpoint for model {:?}", request.model),
-            retry_after: None,
-        };
-        stream::once(async { Err(error) }).boxed()
-    }
+/// The answer of a provider that has no endpoint.
+fn not_configured(id: ProviderId, model: &str) -> DeltaStream {
+    let (title, setting) = (id.title(), id.setting());
+    let message = match id {
+        ProviderId::Default => format!(
+            "no model provider is configured: set {setting} (or OPENAI_API_BASE for a local \
+             server), or choose a {SCRIPTED_PREFIX} model"
+        ),
+        ProviderId::Local => {
+            format!("{title} has no address: set {setting}, or choose another model")
+        }
+        _ => format!("there is no key for {title}: set {setting}, or choose another model"),
+    };
+    let cause = format!("no endpoint for model {model:?}");
+    let error = LlmError { kind: ErrorKind::Auth, message, cause, retry_after: None };
+    stream::once(async { Err(error) }).boxed()
 }
 
 #[cfg(test)]
@@ -174,13 +217,45 @@ mod tests {
         for model in ["scripted", "openai/gpt-4o", ""] {
             assert_eq!(llm.provider_name(model), "default", "{model}");
         }
+        assert!(llm.can_ask("scripted/tavern") && !llm.can_ask("openai/gpt-4o"));
+    }
+
+    #[tokio::test]
+    async fn an_id_without_a_prefix_goes_where_there_is_somebody_to_ask() {
+        let endpoint = |base: &str| Some(ProviderSettings::new(base, Some("k")).unwrap());
+        let (router, own) = ("https://openrouter.ai/api/v1", "http://127.0.0.1:8080/v1");
+        let check = |default: Option<&str>, has_keys: bool, expected: [&str; 3]| {
+            let keyed = |base| has_keys.then(|| endpoint(base)).flatten();
+            let settings = LlmSettings {
+                default: default.and_then(endpoint),
+                deepseek: keyed("https://deepseek.example"),
+                groq: keyed("https://groq.example"),
+                ..LlmSettings::default()
+            };
+            let llm = Llm::new(settings, Arc::new(Echo)).unwrap();
+            let models = ["deepseek-chat", "llama-3.3-70b", "groq/llama-3.3-70b"];
+            assert_eq!(models.map(|model| llm.provider_name(model)), expected, "{default:?}");
+        };
+        check(None, true, ["deepseek", "groq", "groq"]);
+        check(Some(own), true, ["deepseek", "groq", "groq"]);
+        check(Some(own), false, ["default", "default", "groq"]);
+        check(Some(router), false, ["deepseek", "groq", "groq"]);
+        check(None, false, ["deepseek", "groq", "groq"]);
     }
 
     #[tokio::test]
     async fn without_an_endpoint_the_error_names_the_setting() {
         let llm = Llm::new(LlmSettings::default(), Arc::new(Echo)).unwrap();
-        let error = llm.stream(request("gpt-4o")).next().await.unwrap().unwrap_err();
-        assert_eq!(error.kind, ErrorKind::Auth);
-        assert!(error.message.contains("OPENAI_API_KEY"), "{}", error.message);
+        for (model, setting) in [
+            ("gpt-4o", "OPENAI_API_KEY"),
+            ("deepseek-chat", "DEEPSEEK_API_KEY"),
+            ("groq/llama-3.1-8b-instant", "GROQ_API_KEY"),
+            ("gemini/gemini-3-flash-preview", "GEMINI_API_KEY"),
+            ("local/qwen3", "DRAMATIS_LOCAL_BASE"),
+        ] {
+            let error = llm.stream(request(model)).next().await.unwrap().unwrap_err();
+            assert_eq!(error.kind, ErrorKind::Auth);
+            assert!(error.message.contains(setting), "{}", error.message);
+        }
     }
 }

@@ -99,7 +99,11 @@ impl Plan {
         let store = Store::open(&folder.path().join("dramatis.db")).unwrap();
         let base = self.provider.as_deref().unwrap_or(&mock_url);
         let endpoint = ProviderSettings::new(base, Some("sk-test")).unwrap();
-        let settings = LlmSettings { default: Some(endpoint), limits: self.llm.clone() };
+        let settings = LlmSettings {
+            default: Some(endpoint),
+            limits: self.llm.clone(),
+            ..LlmSettings::default()
+        };
         let actor = Actor::new(Script::default(), Pace::AT_ONCE);
         let retriever = Retriever::new(store.clone(), retrieval::Settings::default(), None);
         retriever.index_assets(&self.assets.current()).await.unwrap();

@@ -231,7 +231,7 @@ pub fn registry(
 ) -> Registry {
     let far = Duration::from_secs(1_000_000);
     let limits = Limits { first_token: far, silence: far, reply: far, ..Limits::default() };
-    let llm = Llm::new(LlmSettings { default: None, limits }, puppet.clone()).unwrap();
+    let llm = Llm::new(LlmSettings { limits, ..LlmSettings::default() }, puppet.clone()).unwrap();
     let retriever = Retriever::new(store.clone(), retrieval::Settings::default(), None);
     let generator = Generator::new(llm, PromptLimits::default())
         .reminding(retriever, Results { lore: 2, memories: 20 });
