@@ -539,3 +539,93 @@ proptest! {
         prop_assert_eq!(deltas(pieces), whole);
     }
 }
+
+/// The default endpoint and Groq, each played by a mock, and a fallback from the one to the other.
+async fn two_providers(faults: &[&str]) -> ((Served, MockLlm), (Served, MockLlm), Llm) {
+    let (first, second) = (mock(faults).await, mock(&[]).await);
+    let endpoint = |server: &Served| Some(ProviderSettings::new(&server.base, Some(KEY)).unwrap());
+    let settings = LlmSettings {
+        default: endpoint(&first.0),
+        groq: endpoint(&second.0),
+        fallbacks: vec!["gemini/no-key".to_owned(), "groq/maker/other".to_owned()],
+        limits: limits(),
+        ..LlmSettings::default()
+    };
+    let actor = Arc::new(Actor::new(Script::builtin(), Pace::AT_ONCE));
+    let llm = Llm::new(settings, actor).unwrap();
+    (first, second, llm)
+}
+
+#[tokio::test]
+async fn where_a_model_fails_before_it_speaks_the_next_is_asked() {
+    for fault in ["401", "402", "429:60", "503", "html", "stall-after-connect"] {
+        let (first, second, llm) = two_providers(&[fault]).await;
+        let got = put_together(llm.stream(request("Hello")).collect().await);
+        assert_eq!(got.text, format!("[groq/maker/other]{REPLY}"), "{fault}");
+        assert!(first.1.request_count() > 0, "{fault}");
+        assert_eq!(second.1.requests()[0]["model"], "maker/other", "{fault}");
+        assert_eq!(llm.load().under_way, 0, "{fault}");
+    }
+}
+
+#[tokio::test]
+async fn once_it_has_spoken_or_was_refused_nobody_else_is_asked() {
+    for (fault, end) in [("truncated", "Provider"), ("403-moderation", "Refused")] {
+        let (_first, second, llm) = two_providers(&[fault]).await;
+        let got = put_together(llm.stream(request("Hello")).collect().await);
+        assert_eq!((got.end.as_str(), second.1.request_count()), (end, 0), "{fault}");
+    }
+}
+
+#[tokio::test]
+async fn a_refused_key_is_told_by_the_name_of_its_setting() {
+    let (server, _) = mock(&["401"]).await;
+    let endpoint = || Some(ProviderSettings::new(&server.base, Some(KEY)).unwrap());
+    let settings = LlmSettings {
+        deepseek: endpoint(),
+        groq: endpoint(),
+        gemini: endpoint(),
+        limits: limits(),
+        ..LlmSettings::default()
+    };
+    let actor = Arc::new(Actor::new(Script::builtin(), Pace::AT_ONCE));
+    let llm = Llm::new(settings, actor).unwrap();
+    for (model, setting) in [
+        ("deepseek-chat", "DEEPSEEK_API_KEY"),
+        ("llama-3.1-8b-instant", "GROQ_API_KEY"),
+        ("gemini/gemini-3-flash-preview", "GEMINI_API_KEY"),
+    ] {
+        let asked = Request { model: model.to_owned(), ..Request::clone(&request("Hello")) };
+        let answer = llm.stream(Arc::new(asked)).next().await.unwrap();
+        assert!(answer.unwrap_err().message.contains(setting), "{model}");
+    }
+}
+
+#[tokio::test]
+async fn openrouter_is_told_who_asks_and_is_asked_what_it_cost() {
+    let app = Router::new().route(
+        "/v1/chat/completions",
+        post(async |headers: HeaderMap, body: String| -> Response {
+            let body: serde_json::Value = serde_json::from_str(&body).unwrap();
+            let text = |name: &str| headers.get(name).map(|it| it.to_str().unwrap().to_owned());
+            let told = format!("{:?} {:?}", text("http-referer"), text("x-title"));
+            let told = format!("{told} {}", body["usage"]);
+            let chunk = serde_json::json!({"choices": [{"delta": {"content": told}}]});
+            let body = format!("data: {chunk}\n\ndata: [DONE]\n\n");
+            ([(header::CONTENT_TYPE, "text/event-stream")], body).into_response()
+        }),
+    );
+    let server = served(async move |listener| axum::serve(listener, app).await.unwrap()).await;
+    let endpoint = || ProviderSettings::new(&server.base, Some(KEY)).unwrap();
+    for (endpoint, expected) in [
+        (
+            endpoint().as_openrouter(),
+            r#"Some("http://localhost") Some("dramatis") {"include":true}"#,
+        ),
+        (endpoint(), "None None null"),
+    ] {
+        let client = OpenAi::new(endpoint, Arc::new(limits())).unwrap();
+        let got = put_together(client.stream(request("Hello")).collect().await);
+        assert_eq!(got.text, expected);
+    }
+}

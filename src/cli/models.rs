@@ -24,9 +24,15 @@ pub(super) fn build(settings: &Settings, actor: Actor) -> anyhow::Result<Llm> {
         groq: endpoint("GROQ_BASE_URL", groq)?,
         gemini: keyed(ProviderId::Gemini, &providers.gemini)?,
         local: endpoint("DRAMATIS_LOCAL_BASE", local)?,
+        fallbacks: providers.fallback_models.clone(),
         limits: limits(settings),
     };
-    Ok(Llm::new(settings, Arc::new(actor))?)
+    let llm = Llm::new(settings, Arc::new(actor))?;
+    for model in providers.fallback_models.iter().filter(|model| !llm.can_ask(model)) {
+        let setting = llm.provider_id(model).setting();
+        tracing::warn!(%model, "a fallback model can't be asked and is left out: set {setting}");
+    }
+    Ok(llm)
 }
 
 /// Tells whether the model of game turns can be asked, and what to do if not.

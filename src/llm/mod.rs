@@ -4,6 +4,7 @@
 //! endpoint; the built-in actor is handed in as one more [`Provider`]; [`Limits`] bound
 //! them all, and a [`Gate`] lets only so many requests through at a time.
 
+mod fallback;
 mod fault;
 mod gate;
 mod limits;

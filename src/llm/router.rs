@@ -2,9 +2,11 @@
 //! has no key an error names the setting. Holds no state of its own and is cheap to clone.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::{StreamExt, stream};
 
+use super::fallback::{Candidate, first_to_speak};
 use super::gate::{Gate, Load};
 use super::limits::{Limits, limited};
 use super::openai::OpenAi;
@@ -28,6 +30,9 @@ pub struct LlmSettings {
     pub gemini: Option<ProviderSettings>,
     /// A local server with an address of its own.
     pub local: Option<ProviderSettings>,
+    /// The models that are asked in turn where another fails before it has begun to speak. Those that
+    /// can't be asked are left out.
+    pub fallbacks: Vec<String>,
     /// The limits of every request.
     pub limits: Limits,
 }
@@ -37,6 +42,8 @@ pub struct LlmSettings {
 pub struct Llm {
     routes: Arc<Routes>,
     gate: Gate,
+    fallbacks: Arc<[String]>,
+    first_token: Duration,
 }
 
 struct Routes {
@@ -80,22 +87,50 @@ impl Llm {
             let provider = Arc::new(OpenAi::new(endpoint, Arc::clone(&limits))?);
             routes.push(Route { id, provider });
         }
-        Ok(Self { routes: Arc::new(Routes { routes, default_takes_bare_ids }), gate })
+        let routes = Arc::new(Routes { routes, default_takes_bare_ids });
+        let first_token = limits.first_token;
+        let mut llm = Self { routes, gate, fallbacks: Arc::default(), first_token };
+        let fallbacks = settings.fallbacks.into_iter().filter(|model| llm.can_ask(model));
+        llm.fallbacks = fallbacks.collect();
+        Ok(llm)
     }
 
     /// Starts a request with whoever answers for its model, as soon as there is room for it: the
     /// limits of time count from then on.
     #[must_use]
     pub fn stream(&self, request: Arc<Request>) -> DeltaStream {
-        let id = self.provider_id(&request.model);
-        let Some(route) = self.routes.find(id) else { return not_configured(id, &request.model) };
         let priority = request.priority;
-        let reply = route.provider.stream(without_prefix(id, request));
-        // What stays in the house needn't wait.
-        if id == ProviderId::Scripted {
-            return reply;
+        let first = self.candidate(&request.model, &request);
+        // What stays in the house doesn't fail, and needn't wait.
+        if self.fallbacks.is_empty() || self.provider_id(&request.model) == ProviderId::Scripted {
+            let reply = first.provider.stream(first.request);
+            return match first.gate {
+                Some(name) => self.gate.stream(name, priority, reply),
+                None => reply,
+            };
         }
-        self.gate.stream(id.name(), priority, reply)
+        let others = self.fallbacks.iter().filter(|model| **model != request.model);
+        let others = others.map(|model| self.candidate(model, &request));
+        let candidates = std::iter::once(first).chain(others).collect();
+        first_to_speak(candidates, self.gate.clone(), self.first_token)
+    }
+
+    /// The request as one for this model.
+    fn candidate(&self, model: &str, request: &Arc<Request>) -> Candidate {
+        let id = self.provider_id(model);
+        let rest = model.strip_prefix(id.prefix()).unwrap_or(model);
+        let request = if rest == request.model {
+            Arc::clone(request)
+        } else {
+            Arc::new(Request { model: rest.to_owned(), ..Request::clone(request) })
+        };
+        let route = self.routes.find(id);
+        let provider: Arc<dyn Provider> = match route {
+            Some(route) => Arc::clone(&route.provider),
+            None => Arc::new(NotConfigured(id)),
+        };
+        let waits = route.is_some() && id != ProviderId::Scripted;
+        Candidate { model: model.to_owned(), request, provider, gate: waits.then(|| id.name()) }
     }
 
     /// How many requests to remote providers are under way, and how many wait.
@@ -142,15 +177,6 @@ fn gemini(
     Ok(Arc::new(OpenAi::new(endpoint, Arc::clone(limits))?))
 }
 
-fn without_prefix(id: ProviderId, request: Arc<Request>) -> Arc<Request> {
-    match request.model.strip_prefix(id.prefix()) {
-        Some(rest) if !id.prefix().is_empty() => {
-            Arc::new(Request { model: rest.to_owned(), ..Request::clone(&request) })
-        }
-        _ => request,
-    }
-}
-
 /// A provider that keeps no limits itself, held to them.
 struct Limited {
     inner: Arc<dyn Provider>,
@@ -163,8 +189,17 @@ impl Provider for Limited {
     }
 }
 
-/// The answer of a provider that has no endpoint.
-fn not_configured(id: ProviderId, model: &str) -> DeltaStream {
+/// Stands where a provider has no endpoint.
+struct NotConfigured(ProviderId);
+
+impl Provider for NotConfigured {
+    fn stream(&self, request: Arc<Request>) -> DeltaStream {
+        let error = not_configured(self.0, &request.model);
+        stream::once(async { Err(error) }).boxed()
+    }
+}
+
+fn not_configured(id: ProviderId, model: &str) -> LlmError {
     let (title, setting) = (id.title(), id.setting());
     let message = match id {
         ProviderId::Default => format!(
@@ -177,8 +212,7 @@ fn not_configured(id: ProviderId, model: &str) -> DeltaStream {
         _ => format!("there is no key for {title}: set {setting}, or choose another model"),
     };
     let cause = format!("no endpoint for model {model:?}");
-    let error = LlmError { kind: ErrorKind::Auth, message, cause, retry_after: None };
-    stream::once(async { Err(error) }).boxed()
+    LlmError { kind: ErrorKind::Auth, message, cause, retry_after: None }
 }
 
 #[cfg(test)]
