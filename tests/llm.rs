@@ -15,14 +15,14 @@ use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
+use axum::routing::{get, post};
 use bytes::Bytes;
 use dramatis::actor::{Actor, FaultSpec, MockLlm, Pace, Script, serve};
 use dramatis::llm::{
     ErrorKind, Limits, Llm, LlmError, LlmSettings, OpenAi, Provider, ProviderSettings, Request,
 };
 use dramatis::record::{Delta, Message, Role, ToolSpec};
-use futures::{StreamExt, stream};
+use futures::{FutureExt, StreamExt, stream};
 use proptest::prelude::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -628,4 +628,81 @@ async fn openrouter_is_told_who_asks_and_is_asked_what_it_cost() {
         let got = put_together(client.stream(request("Hello")).collect().await);
         assert_eq!(got.text, expected);
     }
+}
+
+#[tokio::test]
+async fn what_a_turn_cost_is_told_where_the_price_is_known() {
+    let (server, _) = mock(&[]).await;
+    let endpoint = || Some(ProviderSettings::new(&server.base, Some(KEY)).unwrap());
+    let settings = LlmSettings { deepseek: endpoint(), groq: endpoint(), ..LlmSettings::default() };
+    let llm = Llm::new(settings, Arc::new(Actor::new(Script::builtin(), Pace::AT_ONCE))).unwrap();
+    for (model, is_known) in [("deepseek-chat", true), ("groq/some-model", false)] {
+        let asked = Request { model: model.to_owned(), ..Request::clone(&request("Hello")) };
+        let all: Vec<_> = llm.stream(Arc::new(asked)).collect().await;
+        let mut usages = all.into_iter().filter_map(|delta| match delta {
+            Ok(Delta::Usage(usage)) => Some(usage),
+            _ => None,
+        });
+        let usage = usages.next().unwrap();
+        let cost = llm.catalog().price(model).map(|price| price.of(&usage));
+        assert_eq!((usage.cost, usage.cost.is_some_and(|it| it > 0.0)), (cost, is_known));
+    }
+}
+
+/// A provider that lists models.
+async fn lists(ids: &'static [&'static str]) -> Served {
+    let data: Vec<_> = ids.iter().map(|id| serde_json::json!({"id": id})).collect();
+    let body = serde_json::json!({ "data": data }).to_string();
+    let app = Router::new().route("/v1/models", get(async move || body.clone()));
+    served(async move |listener| axum::serve(listener, app).await.unwrap()).await
+}
+
+/// One that takes connections and says nothing.
+async fn silent() -> Served {
+    served(async |listener| {
+        let mut kept = Vec::new();
+        while let Ok((socket, _)) = listener.accept().await {
+            kept.push(socket);
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_provider_that_says_nothing_holds_up_neither_the_others_nor_their_lists() {
+    let (slow, groq, (speaking, mock)) =
+        (silent().await, lists(&["llama-3", "whisper-1"]).await, mock(&[]).await);
+    let endpoint = |server: &Served| Some(ProviderSettings::new(&server.base, None).unwrap());
+    let dead = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let dead = format!("http://{}/v1", dead.local_addr().unwrap());
+    let settings = LlmSettings {
+        default: endpoint(&slow),
+        groq: endpoint(&groq),
+        deepseek: endpoint(&speaking),
+        local: Some(ProviderSettings::new(&dead, None).unwrap()),
+        limits: limits(),
+        ..LlmSettings::default()
+    };
+    let llm = Llm::new(settings, Arc::new(Actor::new(Script::builtin(), Pace::AT_ONCE))).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    llm.catalog().keep_in(folder.path().join("models.json"));
+    let mut tasks = JoinSet::new();
+    let catalog = llm.catalog().clone();
+    tasks.spawn(async move { catalog.follow().await });
+    let mut stuck = llm.stream(request("Hello"));
+    assert!(stuck.next().now_or_never().is_none());
+
+    let asked = Request { model: "deepseek-chat".to_owned(), ..Request::clone(&request("Hello")) };
+    let got = put_together(llm.stream(Arc::new(asked)).collect().await);
+    assert_eq!((got.text.as_str(), mock.request_count()), (REPLY, 1));
+    let file = folder.path().join("models.json");
+    let kept = async {
+        while !file.exists() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), kept).await.unwrap();
+    let listed: Vec<_> = llm.catalog().models().into_iter().map(|model| model.id).collect();
+    assert_eq!(listed, ["deepseek-chat", "deepseek-reasoner", "groq/llama-3", "scripted/actor"]);
+    assert_eq!(llm.catalog().models()[2].name, "[Groq] llama-3");
 }

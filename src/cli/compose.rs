@@ -32,6 +32,9 @@ use crate::turn_log::{LogError, LogLimits, TurnLog};
 /// The database's file in the data folder.
 const DATABASE: &str = "dramatis.db";
 
+/// The file beside it in which the lists of models wait for the next start.
+const MODELS: &str = "models.json";
+
 /// How long an agent stays in memory when nothing happens.
 const AGENT_IDLE: Duration = Duration::from_secs(10 * 60);
 
@@ -85,6 +88,7 @@ impl House {
         let library = Arc::new(open_assets(settings)?);
         let retriever = retriever(&store, &settings.context)?;
         let llm = models::build(settings, actor)?;
+        llm.catalog().keep_in(settings.data.join(MODELS));
         let services = Services {
             store: store.clone(),
             log: log.clone(),
@@ -118,7 +122,7 @@ impl House {
         listener: TcpListener,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> anyhow::Result<()> {
-        let Self { library, retriever, .. } = self;
+        let Self { library, retriever, llm, .. } = self;
         let changes = library.changes();
         // Whoever comes first finds the lore of the files as they are.
         let is_indexed = retriever.try_to_index(&library.current()).await;
@@ -127,6 +131,7 @@ impl House {
             let retriever = retriever.clone();
             async move { retriever.follow(changes, is_indexed).await }
         });
+        keeper.spawn(async move { llm.catalog().follow().await });
         let served = server::run(listener, self.registry, self.access, shutdown).await;
         keeper.shutdown().await;
         retriever.close().await;

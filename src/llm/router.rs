@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures::{StreamExt, stream};
 
+use super::catalog::Catalog;
 use super::fallback::{Candidate, first_to_speak};
 use super::gate::{Gate, Load};
 use super::limits::{Limits, limited};
@@ -44,6 +45,7 @@ pub struct Llm {
     gate: Gate,
     fallbacks: Arc<[String]>,
     first_token: Duration,
+    catalog: Catalog,
 }
 
 struct Routes {
@@ -71,25 +73,29 @@ impl Llm {
             settings.default.as_ref().is_some_and(|default| !default.is_openrouter());
         let actor = Limited { inner: actor, limits: Arc::clone(&limits) };
         let mut routes = vec![Route { id: ProviderId::Scripted, provider: Arc::new(actor) }];
-        if let Some(endpoint) = settings.gemini {
-            let endpoint = endpoint.with_key_of(ProviderId::Gemini.setting());
-            routes.push(Route { id: ProviderId::Gemini, provider: gemini(endpoint, &limits)? });
-        }
         let endpoints = [
-            (ProviderId::Default, settings.default),
+            (ProviderId::Gemini, settings.gemini),
             (ProviderId::DeepSeek, settings.deepseek),
+            (ProviderId::Default, settings.default),
             (ProviderId::Groq, settings.groq),
             (ProviderId::Local, settings.local),
         ];
+        let named = |(id, endpoint): (ProviderId, Option<ProviderSettings>)| {
+            Some((id, endpoint?.with_key_of(id.setting())))
+        };
+        let endpoints: Vec<_> = endpoints.into_iter().filter_map(named).collect();
+        let catalog = Catalog::new(&endpoints)?;
         for (id, endpoint) in endpoints {
-            let Some(endpoint) = endpoint else { continue };
-            let endpoint = endpoint.with_key_of(id.setting());
-            let provider = Arc::new(OpenAi::new(endpoint, Arc::clone(&limits))?);
+            let provider: Arc<dyn Provider> = match id {
+                // By the part of its API that speaks OpenAI's protocol; see `ProviderId::base_url`.
+                ProviderId::Gemini => Arc::new(OpenAi::new(endpoint, Arc::clone(&limits))?),
+                _ => Arc::new(OpenAi::new(endpoint, Arc::clone(&limits))?),
+            };
             routes.push(Route { id, provider });
         }
         let routes = Arc::new(Routes { routes, default_takes_bare_ids });
         let first_token = limits.first_token;
-        let mut llm = Self { routes, gate, fallbacks: Arc::default(), first_token };
+        let mut llm = Self { routes, gate, fallbacks: Arc::default(), first_token, catalog };
         let fallbacks = settings.fallbacks.into_iter().filter(|model| llm.can_ask(model));
         llm.fallbacks = fallbacks.collect();
         Ok(llm)
@@ -99,30 +105,30 @@ impl Llm {
     /// limits of time count from then on.
     #[must_use]
     pub fn stream(&self, request: Arc<Request>) -> DeltaStream {
-        let priority = request.priority;
-        let first = self.candidate(&request.model, &request);
+        let (model, priority) = (request.model.clone(), request.priority);
         // What stays in the house doesn't fail, and needn't wait.
-        if self.fallbacks.is_empty() || self.provider_id(&request.model) == ProviderId::Scripted {
-            let reply = first.provider.stream(first.request);
-            return match first.gate {
-                Some(name) => self.gate.stream(name, priority, reply),
-                None => reply,
+        if self.fallbacks.is_empty() || self.provider_id(&model) == ProviderId::Scripted {
+            let only = self.candidate(&model, request);
+            return match only.gate {
+                Some(name) => self.gate.stream(name, priority, only.reply()),
+                None => only.reply(),
             };
         }
-        let others = self.fallbacks.iter().filter(|model| **model != request.model);
-        let others = others.map(|model| self.candidate(model, &request));
+        let first = self.candidate(&model, Arc::clone(&request));
+        let others = self.fallbacks.iter().filter(|other| **other != model);
+        let others = others.map(|other| self.candidate(other, Arc::clone(&request)));
         let candidates = std::iter::once(first).chain(others).collect();
         first_to_speak(candidates, self.gate.clone(), self.first_token)
     }
 
     /// The request as one for this model.
-    fn candidate(&self, model: &str, request: &Arc<Request>) -> Candidate {
+    fn candidate(&self, model: &str, request: Arc<Request>) -> Candidate {
         let id = self.provider_id(model);
         let rest = model.strip_prefix(id.prefix()).unwrap_or(model);
         let request = if rest == request.model {
-            Arc::clone(request)
+            request
         } else {
-            Arc::new(Request { model: rest.to_owned(), ..Request::clone(request) })
+            Arc::new(Request { model: rest.to_owned(), ..Request::clone(&request) })
         };
         let route = self.routes.find(id);
         let provider: Arc<dyn Provider> = match route {
@@ -130,7 +136,19 @@ impl Llm {
             None => Arc::new(NotConfigured(id)),
         };
         let waits = route.is_some() && id != ProviderId::Scripted;
-        Candidate { model: model.to_owned(), request, provider, gate: waits.then(|| id.name()) }
+        Candidate {
+            model: model.to_owned(),
+            request,
+            provider,
+            gate: waits.then(|| id.name()),
+            price: self.catalog.price(model),
+        }
+    }
+
+    /// The models that can be asked, and what they cost.
+    #[must_use]
+    pub const fn catalog(&self) -> &Catalog {
+        &self.catalog
     }
 
     /// How many requests to remote providers are under way, and how many wait.
@@ -167,14 +185,6 @@ impl Routes {
     fn find(&self, id: ProviderId) -> Option<&Route> {
         self.routes.iter().find(|route| route.id == id)
     }
-}
-
-/// Gemini, by the part of its API that speaks OpenAI's protocol.
-fn gemini(
-    endpoint: ProviderSettings,
-    limits: &Arc<Limits>,
-) -> Result<Arc<dyn Provider>, SettingsError> {
-    Ok(Arc::new(OpenAi::new(endpoint, Arc::clone(limits))?))
 }
 
 /// A provider that keeps no limits itself, held to them.
