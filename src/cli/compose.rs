@@ -99,6 +99,7 @@ impl House {
             clock: Clock::start(),
             ids: Ids::random(),
             rules: rules(settings),
+            reasoning: models::learnt(settings),
             default_model: match &settings.llm {
                 LlmChoice::Scripted => SCRIPTED_MODEL.to_owned(),
                 LlmChoice::Model { model } => model.clone(),

@@ -6,7 +6,7 @@ use anyhow::Context;
 
 use crate::actor::Actor;
 use crate::config::{LlmChoice, Secret, Settings};
-use crate::llm::{self, Llm, LlmSettings, ProviderId, ProviderSettings};
+use crate::llm::{self, Learnt, Llm, LlmSettings, ProviderId, ProviderSettings};
 
 /// The way to every model that can be asked.
 pub(super) fn build(settings: &Settings, actor: Actor) -> anyhow::Result<Llm> {
@@ -33,6 +33,12 @@ pub(super) fn build(settings: &Settings, actor: Actor) -> anyhow::Result<Llm> {
         tracing::warn!(%model, "a fallback model can't be asked and is left out: set {setting}");
     }
     Ok(llm)
+}
+
+/// Which models begin inside their reasoning, as far as a setting says so.
+pub(super) fn learnt(settings: &Settings) -> Learnt {
+    let listed = settings.providers.reasoning_models.clone();
+    Learnt::new(move |model| listed.names(model), &settings.providers.fallback_models)
 }
 
 /// Tells whether the model of game turns can be asked, and what to do if not.

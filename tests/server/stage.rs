@@ -12,7 +12,7 @@ use dramatis::actor::{Actor, FaultSpec, MockLlm, Pace, Script, serve};
 use dramatis::assets::Library;
 use dramatis::config::Secret;
 use dramatis::generation::{Generator, Results};
-use dramatis::llm::{self, Llm, LlmSettings, ProviderSettings};
+use dramatis::llm::{self, Learnt, Llm, LlmSettings, ProviderSettings};
 use dramatis::prompt::PromptLimits;
 use dramatis::retrieval::{self, Retriever};
 use dramatis::server::{self, Access};
@@ -125,6 +125,7 @@ impl Plan {
             ids: Ids::random(),
             rules: self.rules.clone(),
             default_model: "mock".to_owned(),
+            reasoning: Learnt::default(),
             idle_timeout: Duration::from_secs(600),
         };
         let registry = Registry::new(services, self.max_agents);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use dramatis::assets::Library;
 use dramatis::generation::{Generator, Results};
-use dramatis::llm::{Limits, Llm, LlmSettings};
+use dramatis::llm::{Learnt, Limits, Llm, LlmSettings};
 use dramatis::prompt::PromptLimits;
 use dramatis::record::{AgentHistory, Delta, Observation, ToolCallPiece};
 use dramatis::retrieval::{self, Retriever};
@@ -247,6 +247,7 @@ pub fn registry(
         ids: ids.clone(),
         rules: Rules::default(),
         default_model: "scripted/puppet".to_owned(),
+        reasoning: Learnt::default(),
         idle_timeout: Duration::from_secs(100),
     };
     Registry::new(services, 16)
