@@ -50,7 +50,8 @@ pub(super) fn announce(settings: &Settings, llm: &Llm) {
     };
     let id = llm.provider_id(model);
     if llm.can_ask(model) {
-        tracing::info!(%model, provider = id.name(), "agents are played by a model");
+        let (provider, endpoint) = (id.name(), llm.base_url(model));
+        tracing::info!(%model, provider, endpoint, "agents are played by a model");
     } else {
         let setting = id.setting();
         tracing::warn!(%model, "the model of game turns can't be asked: set {setting}, or \

@@ -57,6 +57,8 @@ struct Routes {
 
 struct Route {
     id: ProviderId,
+    /// Where it is asked; `None`: within this program.
+    base_url: Option<String>,
     provider: Arc<dyn Provider>,
 }
 
@@ -72,7 +74,8 @@ impl Llm {
         let default_takes_bare_ids =
             settings.default.as_ref().is_some_and(|default| !default.is_openrouter());
         let actor = Limited { inner: actor, limits: Arc::clone(&limits) };
-        let mut routes = vec![Route { id: ProviderId::Scripted, provider: Arc::new(actor) }];
+        let mut routes =
+            vec![Route { id: ProviderId::Scripted, base_url: None, provider: Arc::new(actor) }];
         let endpoints = [
             (ProviderId::Gemini, settings.gemini),
             (ProviderId::DeepSeek, settings.deepseek),
@@ -86,12 +89,13 @@ impl Llm {
         let endpoints: Vec<_> = endpoints.into_iter().filter_map(named).collect();
         let catalog = Catalog::new(&endpoints)?;
         for (id, endpoint) in endpoints {
+            let base_url = Some(endpoint.base_url().to_owned());
             let provider: Arc<dyn Provider> = match id {
                 // By the part of its API that speaks OpenAI's protocol; see `ProviderId::base_url`.
                 ProviderId::Gemini => Arc::new(OpenAi::new(endpoint, Arc::clone(&limits))?),
                 _ => Arc::new(OpenAi::new(endpoint, Arc::clone(&limits))?),
             };
-            routes.push(Route { id, provider });
+            routes.push(Route { id, base_url, provider });
         }
         let routes = Arc::new(Routes { routes, default_takes_bare_ids });
         let first_token = limits.first_token;
@@ -172,6 +176,12 @@ impl Llm {
     #[must_use]
     pub fn provider_name(&self, model: &str) -> &'static str {
         self.provider_id(model).name()
+    }
+
+    /// Where a model is asked, if it is asked over HTTP.
+    #[must_use]
+    pub fn base_url(&self, model: &str) -> Option<&str> {
+        self.routes.find(self.provider_id(model))?.base_url.as_deref()
     }
 
     /// Whether there is anybody to ask for a model.

@@ -5,7 +5,7 @@ use super::{ModelInfo, ProviderId};
 /// Id, name, and what a million tokens cost in US dollars: of prompts, replies, cached prompts.
 type Known = (&'static str, &'static str, [f64; 3]);
 
-/// Prices of prompts up to 200,000 tokens, as on Google's page in November 2026.
+/// List prices, those of prompts up to 200,000 tokens.
 const GEMINI: [Known; 3] = [
     ("gemini/gemini-3.1-pro-preview", "Gemini 3.1 Pro", [2.0, 12.0, 0.2]),
     ("gemini/gemini-3-flash-preview", "Gemini 3 Flash", [0.5, 3.0, 0.05]),

@@ -221,6 +221,7 @@ impl Agent {
         let answered_by = running.generation.answered_by().map(String::as_str);
         let whose = reasoning.whose(&running.model, answered_by);
         reasoning.note(whose, running.stream.reasoning_seen());
+        let provider = self.services.generator.provider_of(whose);
         let record = running.into_record(self.session_id.clone(), end, fault);
         let mut is_confirmed = false;
         if let Some(turn) = self.memory.turn_mut(&record.turn_id) {
@@ -234,7 +235,7 @@ impl Agent {
             self.remember(&record.turn_id);
         }
         self.last_activity = self.now();
-        metrics::count_turn(&record, self.services.generator.provider_of(&record.model));
+        metrics::count_turn(&record, provider);
         self.log_record(record);
     }
 
