@@ -15,10 +15,9 @@ const MAX_MODELS: usize = 1_024;
 /// What a turn saw of a reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReasoningSeen {
-    /// It was not read as beginning in its reasoning, and a closing half that nothing had opened came
-    /// before any tag.
+    /// A closing half that nothing had opened came before any tag.
     LoneClosingHalf,
-    /// It was read so, and no closing half came.
+    /// It was read as beginning in its reasoning, and no closing half came.
     NoReasoning,
     /// Nothing that would tell.
     Nothing,

@@ -239,7 +239,7 @@ impl ActiveStreamController {
     }
 
     fn count_all(&mut self, summary: &Summary) {
-        if summary.orphan_before_tags && !self.plan.starts_in_reasoning {
+        if summary.orphan_before_tags {
             self.seen = ReasoningSeen::LoneClosingHalf;
         }
         for (name, times) in summary.warnings.iter() {

@@ -217,7 +217,6 @@ fn where_a_model_begins_shows_in_its_reply() {
         ("<think>hm</think><speech>Hi.</speech>", false, Nothing),
         ("<speech>Hi.</speech>", false, Nothing),
         ("hm</think><speech>Hi.</speech>", true, Nothing),
-        ("hm</think></think><speech>Hi.</speech>", true, Nothing),
         ("<speech>Hi.</speech>", true, NoReasoning),
         ("", true, Nothing),
     ] {
