@@ -15,14 +15,14 @@ use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
+use axum::routing::{get, post};
 use bytes::Bytes;
 use dramatis::actor::{Actor, FaultSpec, MockLlm, Pace, Script, serve};
 use dramatis::llm::{
     ErrorKind, Limits, Llm, LlmError, LlmSettings, OpenAi, Provider, ProviderSettings, Request,
 };
 use dramatis::record::{Delta, Message, Role, ToolSpec};
-use futures::{StreamExt, stream};
+use futures::{FutureExt, StreamExt, stream};
 use proptest::prelude::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -215,7 +215,8 @@ async fn the_request_carries_what_was_asked_and_the_answer_is_played_from_it() {
     let tool = ToolSpec { name: "give".into(), description: None, parameters: None };
     let asked = Request { tools: vec![tool], ..Request::clone(&request("Hello")) };
     let settings = ProviderSettings::new(&server.base, None).unwrap();
-    let settings = LlmSettings { default: Some(settings), limits: limits() };
+    let settings =
+        LlmSettings { default: Some(settings), limits: limits(), ..LlmSettings::default() };
     let actor = Arc::new(Actor::new(Script::builtin(), Pace::AT_ONCE));
     let llm = Llm::new(settings, actor).unwrap();
     let got = put_together(llm.stream(Arc::new(asked)).collect().await);
@@ -537,4 +538,171 @@ proptest! {
         prop_assert_eq!(whole.len(), 6);
         prop_assert_eq!(deltas(pieces), whole);
     }
+}
+
+/// The default endpoint and Groq, each played by a mock, and a fallback from the one to the other.
+async fn two_providers(faults: &[&str]) -> ((Served, MockLlm), (Served, MockLlm), Llm) {
+    let (first, second) = (mock(faults).await, mock(&[]).await);
+    let endpoint = |server: &Served| Some(ProviderSettings::new(&server.base, Some(KEY)).unwrap());
+    let settings = LlmSettings {
+        default: endpoint(&first.0),
+        groq: endpoint(&second.0),
+        fallbacks: vec!["gemini/no-key".to_owned(), "groq/maker/other".to_owned()],
+        limits: limits(),
+        ..LlmSettings::default()
+    };
+    let actor = Arc::new(Actor::new(Script::builtin(), Pace::AT_ONCE));
+    let llm = Llm::new(settings, actor).unwrap();
+    (first, second, llm)
+}
+
+#[tokio::test]
+async fn where_a_model_fails_before_it_speaks_the_next_is_asked() {
+    for fault in ["401", "402", "429:60", "503", "html", "stall-after-connect"] {
+        let (first, second, llm) = two_providers(&[fault]).await;
+        let got = put_together(llm.stream(request("Hello")).collect().await);
+        assert_eq!(got.text, format!("[groq/maker/other]{REPLY}"), "{fault}");
+        assert!(first.1.request_count() > 0, "{fault}");
+        assert_eq!(second.1.requests()[0]["model"], "maker/other", "{fault}");
+        assert_eq!(llm.load().under_way, 0, "{fault}");
+    }
+}
+
+#[tokio::test]
+async fn once_it_has_spoken_or_was_refused_nobody_else_is_asked() {
+    for (fault, end) in [("truncated", "Provider"), ("403-moderation", "Refused")] {
+        let (_first, second, llm) = two_providers(&[fault]).await;
+        let got = put_together(llm.stream(request("Hello")).collect().await);
+        assert_eq!((got.end.as_str(), second.1.request_count()), (end, 0), "{fault}");
+    }
+}
+
+#[tokio::test]
+async fn a_refused_key_is_told_by_the_name_of_its_setting() {
+    let (server, _) = mock(&["401"]).await;
+    let endpoint = || Some(ProviderSettings::new(&server.base, Some(KEY)).unwrap());
+    let settings = LlmSettings {
+        deepseek: endpoint(),
+        groq: endpoint(),
+        gemini: endpoint(),
+        limits: limits(),
+        ..LlmSettings::default()
+    };
+    let actor = Arc::new(Actor::new(Script::builtin(), Pace::AT_ONCE));
+    let llm = Llm::new(settings, actor).unwrap();
+    for (model, setting) in [
+        ("deepseek-chat", "DEEPSEEK_API_KEY"),
+        ("llama-3.1-8b-instant", "GROQ_API_KEY"),
+        ("gemini/gemini-3-flash-preview", "GEMINI_API_KEY"),
+    ] {
+        let asked = Request { model: model.to_owned(), ..Request::clone(&request("Hello")) };
+        let answer = llm.stream(Arc::new(asked)).next().await.unwrap();
+        assert!(answer.unwrap_err().message.contains(setting), "{model}");
+    }
+}
+
+#[tokio::test]
+async fn openrouter_is_told_who_asks_and_is_asked_what_it_cost() {
+    let app = Router::new().route(
+        "/v1/chat/completions",
+        post(async |headers: HeaderMap, body: String| -> Response {
+            let body: serde_json::Value = serde_json::from_str(&body).unwrap();
+            let text = |name: &str| headers.get(name).map(|it| it.to_str().unwrap().to_owned());
+            let told = format!("{:?} {:?}", text("http-referer"), text("x-title"));
+            let told = format!("{told} {}", body["usage"]);
+            let chunk = serde_json::json!({"choices": [{"delta": {"content": told}}]});
+            let body = format!("data: {chunk}\n\ndata: [DONE]\n\n");
+            ([(header::CONTENT_TYPE, "text/event-stream")], body).into_response()
+        }),
+    );
+    let server = served(async move |listener| axum::serve(listener, app).await.unwrap()).await;
+    let endpoint = || ProviderSettings::new(&server.base, Some(KEY)).unwrap();
+    for (endpoint, expected) in [
+        (
+            endpoint().as_openrouter(),
+            r#"Some("http://localhost") Some("dramatis") {"include":true}"#,
+        ),
+        (endpoint(), "None None null"),
+    ] {
+        let client = OpenAi::new(endpoint, Arc::new(limits())).unwrap();
+        let got = put_together(client.stream(request("Hello")).collect().await);
+        assert_eq!(got.text, expected);
+    }
+}
+
+#[tokio::test]
+async fn what_a_turn_cost_is_told_where_the_price_is_known() {
+    let (server, _) = mock(&[]).await;
+    let endpoint = || Some(ProviderSettings::new(&server.base, Some(KEY)).unwrap());
+    let settings = LlmSettings { deepseek: endpoint(), groq: endpoint(), ..LlmSettings::default() };
+    let llm = Llm::new(settings, Arc::new(Actor::new(Script::builtin(), Pace::AT_ONCE))).unwrap();
+    for (model, is_known) in [("deepseek-chat", true), ("groq/some-model", false)] {
+        let asked = Request { model: model.to_owned(), ..Request::clone(&request("Hello")) };
+        let all: Vec<_> = llm.stream(Arc::new(asked)).collect().await;
+        let mut usages = all.into_iter().filter_map(|delta| match delta {
+            Ok(Delta::Usage(usage)) => Some(usage),
+            _ => None,
+        });
+        let usage = usages.next().unwrap();
+        let cost = llm.catalog().price(model).map(|price| price.of(&usage));
+        assert_eq!((usage.cost, usage.cost.is_some_and(|it| it > 0.0)), (cost, is_known));
+    }
+}
+
+/// A provider that lists models.
+async fn lists(ids: &'static [&'static str]) -> Served {
+    let data: Vec<_> = ids.iter().map(|id| serde_json::json!({"id": id})).collect();
+    let body = serde_json::json!({ "data": data }).to_string();
+    let app = Router::new().route("/v1/models", get(async move || body.clone()));
+    served(async move |listener| axum::serve(listener, app).await.unwrap()).await
+}
+
+/// One that takes connections and says nothing.
+async fn silent() -> Served {
+    served(async |listener| {
+        let mut kept = Vec::new();
+        while let Ok((socket, _)) = listener.accept().await {
+            kept.push(socket);
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_provider_that_says_nothing_holds_up_neither_the_others_nor_their_lists() {
+    let (slow, groq, (speaking, mock)) =
+        (silent().await, lists(&["llama-3", "whisper-1"]).await, mock(&[]).await);
+    let endpoint = |server: &Served| Some(ProviderSettings::new(&server.base, None).unwrap());
+    let dead = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let dead = format!("http://{}/v1", dead.local_addr().unwrap());
+    let settings = LlmSettings {
+        default: endpoint(&slow),
+        groq: endpoint(&groq),
+        deepseek: endpoint(&speaking),
+        local: Some(ProviderSettings::new(&dead, None).unwrap()),
+        limits: limits(),
+        ..LlmSettings::default()
+    };
+    let llm = Llm::new(settings, Arc::new(Actor::new(Script::builtin(), Pace::AT_ONCE))).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    llm.catalog().keep_in(folder.path().join("models.json"));
+    let mut tasks = JoinSet::new();
+    let catalog = llm.catalog().clone();
+    tasks.spawn(async move { catalog.follow().await });
+    let mut stuck = llm.stream(request("Hello"));
+    assert!(stuck.next().now_or_never().is_none());
+
+    let asked = Request { model: "deepseek-chat".to_owned(), ..Request::clone(&request("Hello")) };
+    let got = put_together(llm.stream(Arc::new(asked)).collect().await);
+    assert_eq!((got.text.as_str(), mock.request_count()), (REPLY, 1));
+    let file = folder.path().join("models.json");
+    let kept = async {
+        while !file.exists() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), kept).await.unwrap();
+    let listed: Vec<_> = llm.catalog().models().into_iter().map(|model| model.id).collect();
+    assert_eq!(listed, ["deepseek-chat", "deepseek-reasoner", "groq/llama-3", "scripted/actor"]);
+    assert_eq!(llm.catalog().models()[2].name, "[Groq] llama-3");
 }

@@ -11,11 +11,12 @@ use dramatis_protocol::limits::MAX_FRAME_BYTES;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
+use super::models;
 use crate::actor::{Actor, Pace, Script};
 use crate::assets::{Library, Watcher, is_folder_of_assets};
 use crate::config::{ContextSettings, EmbedderChoice, LlmChoice, Secret, Settings};
 use crate::generation::{Generator, Results};
-use crate::llm::{self, Llm, LlmSettings, ProviderSettings};
+use crate::llm::{Llm, ProviderSettings};
 use crate::prompt::PromptLimits;
 use crate::retrieval::embed::{Embed, Endpoint};
 use crate::retrieval::rank::Floors;
@@ -30,6 +31,9 @@ use crate::turn_log::{LogError, LogLimits, TurnLog};
 
 /// The database's file in the data folder.
 const DATABASE: &str = "dramatis.db";
+
+/// The file beside it in which the lists of models wait for the next start.
+const MODELS: &str = "models.json";
 
 /// How long an agent stays in memory when nothing happens.
 const AGENT_IDLE: Duration = Duration::from_secs(10 * 60);
@@ -47,6 +51,7 @@ pub(super) struct House {
     retriever: Retriever,
     /// Reads the assets again when they change; ends with the house.
     watcher: Option<Watcher>,
+    llm: Llm,
 }
 
 impl House {
@@ -82,26 +87,34 @@ impl House {
     ) -> anyhow::Result<Self> {
         let library = Arc::new(open_assets(settings)?);
         let retriever = retriever(&store, &settings.context)?;
+        let llm = models::build(settings, actor)?;
+        llm.catalog().keep_in(settings.data.join(MODELS));
         let services = Services {
             store: store.clone(),
             log: log.clone(),
-            generator: Generator::new(models(settings, actor)?, limits(&settings.context))
+            generator: Generator::new(llm.clone(), limits(&settings.context))
                 .allowing(settings.models.clone())
                 .with_assets(Arc::clone(&library))
                 .reminding(retriever.clone(), results(&settings.context)),
             clock: Clock::start(),
             ids: Ids::random(),
             rules: rules(settings),
+            reasoning: models::learnt(settings),
             default_model: match &settings.llm {
                 LlmChoice::Scripted => SCRIPTED_MODEL.to_owned(),
-                LlmChoice::Endpoint { model, .. } => model.clone(),
+                LlmChoice::Model { model } => model.clone(),
             },
             idle_timeout: AGENT_IDLE,
         };
         let registry = Registry::new(services, settings.max_agents);
         let watcher = watch(&library);
         let access = access(settings);
-        Ok(Self { store, log, registry, access, library, retriever, watcher })
+        Ok(Self { store, log, registry, access, library, retriever, watcher, llm })
+    }
+
+    /// Tells the log who plays.
+    pub fn announce(&self, settings: &Settings) {
+        models::announce(settings, &self.llm);
     }
 
     /// Serves until `shutdown` resolves and everything is stored and logged.
@@ -110,7 +123,7 @@ impl House {
         listener: TcpListener,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> anyhow::Result<()> {
-        let Self { library, retriever, .. } = self;
+        let Self { library, retriever, llm, .. } = self;
         let changes = library.changes();
         // Whoever comes first finds the lore of the files as they are.
         let is_indexed = retriever.try_to_index(&library.current()).await;
@@ -119,6 +132,7 @@ impl House {
             let retriever = retriever.clone();
             async move { retriever.follow(changes, is_indexed).await }
         });
+        keeper.spawn(async move { llm.catalog().follow().await });
         let served = server::run(listener, self.registry, self.access, shutdown).await;
         keeper.shutdown().await;
         retriever.close().await;
@@ -214,28 +228,6 @@ const fn results(settings: &ContextSettings) -> Results {
 /// The built-in model, playing a script.
 pub(super) fn actor_with(script: Script) -> Actor {
     Actor::new(script, Pace::default())
-}
-
-fn models(settings: &Settings, actor: Actor) -> anyhow::Result<Llm> {
-    let endpoint = match &settings.llm {
-        LlmChoice::Scripted => None,
-        LlmChoice::Endpoint { base_url, key, .. } => {
-            Some(ProviderSettings::new(base_url, key.as_ref().map(Secret::reveal))?)
-        }
-    };
-    let limits = llm::Limits {
-        first_token: settings.times.first_token,
-        silence: settings.times.silence,
-        reply: settings.times.turn,
-        gate: llm::GateLimits {
-            requests: settings.max_requests,
-            per_provider: settings.max_requests_per_provider,
-            waiting: settings.max_queued_requests,
-            patience: settings.times.queue,
-        },
-        ..llm::Limits::default()
-    };
-    Ok(Llm::new(LlmSettings { default: endpoint, limits }, Arc::new(actor))?)
 }
 
 fn rules(settings: &Settings) -> Rules {

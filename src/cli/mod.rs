@@ -9,6 +9,7 @@ mod flags;
 mod logging;
 mod logs;
 pub mod mock_llm;
+mod models;
 pub mod parse;
 mod prompt;
 mod serve;

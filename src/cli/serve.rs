@@ -15,7 +15,7 @@ use super::compose::{House, actor_with};
 use super::flags::SettingFlags;
 use super::logging;
 use crate::actor::Script;
-use crate::config::{LlmChoice, Settings, Sources};
+use crate::config::{Settings, Sources};
 
 /// How to serve.
 #[derive(Debug, Clone, Args)]
@@ -44,7 +44,8 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     let signal = stop_signal();
     let listener = listen(&settings).await?;
     let house = House::build(&settings, actor_with(Script::builtin()))?;
-    announce(&settings, &listener)?;
+    house.announce(&settings);
+    announce(&listener)?;
     if args.ready_json {
         print_ready(listener.local_addr()?)?;
     }
@@ -103,16 +104,8 @@ async fn listen(settings: &Settings) -> anyhow::Result<TcpListener> {
     })
 }
 
-fn announce(settings: &Settings, listener: &TcpListener) -> anyhow::Result<()> {
+fn announce(listener: &TcpListener) -> anyhow::Result<()> {
     let address = listener.local_addr()?;
-    match &settings.llm {
-        LlmChoice::Scripted => tracing::info!(
-            "no OPENAI_API_KEY and no OPENAI_API_BASE: the built-in actor plays every agent"
-        ),
-        LlmChoice::Endpoint { base_url, model, .. } => {
-            tracing::info!(%model, endpoint = %base_url, "agents are played by a model");
-        }
-    }
     tracing::info!("games connect to ws://{address}/ws");
     Ok(())
 }

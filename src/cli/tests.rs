@@ -126,6 +126,34 @@ impl Game {
 }
 
 #[tokio::test]
+async fn providers_that_say_nothing_or_have_no_key_hold_nothing_up() {
+    // Connections are taken by the system, and nobody ever reads them.
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let silent = format!("http://{}/v1", listener.local_addr().unwrap());
+    let served = Served::with(&[
+        ("DRAMATIS_LOCAL_BASE", &silent),
+        ("GROQ_API_KEY", "k"),
+        ("GROQ_BASE_URL", &silent),
+        ("LLM_MODEL", "local/silent"),
+    ])
+    .await;
+    let mut game = served.game().await;
+    game.event("e1", json!({"name": "Bram"})).await;
+    let started = game.next_of("agent_turn_started").await;
+    assert_eq!((&started["model"], &started["origin"]), (&json!("local/silent"), &json!("llm")));
+
+    let mut other = served.game().await;
+    other.event("e2", json!({"name": "Bram", "model": "deepseek-chat"})).await;
+    let error = other.next_of("error").await;
+    assert_eq!(error["code"], "provider_auth", "{error}");
+    assert!(error["message"].as_str().unwrap().contains("DEEPSEEK_API_KEY"), "{error}");
+    assert_eq!(other.next_of("agent_turn_interrupted").await["reason"], "provider_error");
+    other.event("e3", json!({"name": "Bram", "model": super::compose::SCRIPTED_MODEL})).await;
+    assert_eq!(other.next_of("agent_turn_finished").await["finish_reason"], "stop");
+    served.end().await;
+}
+
+#[tokio::test]
 async fn a_model_that_is_not_allowed_is_refused_by_field() {
     let served = Served::with(&[("DRAMATIS_MODELS", "openai/*, llama")]).await;
     let mut game = served.game().await;

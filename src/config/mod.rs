@@ -4,6 +4,7 @@
 mod context;
 mod folders;
 mod models;
+mod providers;
 mod secret;
 mod settings;
 mod sources;
@@ -13,6 +14,7 @@ mod unknown;
 
 pub use context::{ContextSettings, EmbedderChoice};
 pub use models::AllowedModels;
+pub use providers::{EndpointChoice, ProviderChoices};
 pub use secret::Secret;
 pub use settings::{LlmChoice, LogFormat, Settings, TimeLimits};
 pub use sources::{Sources, SourcesError};
@@ -131,14 +133,23 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "OPENAI_API_KEY",
         "",
-        "The key of the model's endpoint; without one and without a base URL the built-in actor plays",
+        "The key of the default endpoint; without any key and any base URL the built-in actor plays",
     ),
     Setting {
         name: "OPENAI_API_BASE",
         also: &["OPENAI_BASE_URL"],
         default: "https://openrouter.ai/api/v1",
-        help: "The OpenAI-compatible endpoint; one without a key (llama.cpp, Ollama) works too",
+        help: "The OpenAI-compatible default endpoint; one without a key (llama.cpp) works too",
     },
+    setting("DEEPSEEK_API_KEY", "", "The key of DeepSeek, for models as deepseek-chat"),
+    setting("GROQ_API_KEY", "", "The key of Groq, for models as groq/llama-3.3-70b-versatile"),
+    setting("GROQ_BASE_URL", "https://api.groq.com/openai/v1", "The address of Groq"),
+    setting("GEMINI_API_KEY", "", "The key of Gemini, for models as gemini/gemini-3-flash-preview"),
+    setting(
+        "DRAMATIS_LOCAL_BASE",
+        "",
+        "A local OpenAI-compatible server, for models as local/qwen3, beside the default endpoint",
+    ),
     Setting {
         name: "LLM_MODEL",
         also: &["MODEL_NAME"],
@@ -150,6 +161,16 @@ pub const SETTINGS: &[Setting] = &[
         "DRAMATIS_MODELS",
         "",
         "The models that a game may name beside the server's own, as openai/*, llama-3; empty: any",
+    ),
+    setting(
+        "DRAMATIS_FALLBACK_MODELS",
+        "",
+        "The models that are asked in turn where another fails before it speaks, as a, b",
+    ),
+    setting(
+        "DRAMATIS_REASONING_MODELS",
+        "",
+        "The models that begin inside their reasoning without saying so, as local/*; empty: learnt",
     ),
     setting("DRAMATIS_PROMPT_TOKENS", "16000", "Most tokens of a prompt, four characters each"),
     setting("DRAMATIS_HISTORY_TURNS", "20", "Past turns that an agent is shown"),

@@ -19,7 +19,13 @@ impl AllowedModels {
     /// Whether a game may name this model.
     #[must_use]
     pub fn allows(&self, model: &str) -> bool {
-        self.patterns.is_empty() || self.patterns.iter().any(|pattern| matches(pattern, model))
+        self.patterns.is_empty() || self.names(model)
+    }
+
+    /// Whether the list names this model; an empty one names none.
+    #[must_use]
+    pub fn names(&self, model: &str) -> bool {
+        self.patterns.iter().any(|pattern| matches(pattern, model))
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::{AllowedModels, ContextSettings, SETTINGS, Secret, SettingError};
+use super::{AllowedModels, ContextSettings, ProviderChoices, SETTINGS, Secret, SettingError};
 
 /// Everything that a server is told at its start.
 #[derive(Debug, Clone)]
@@ -52,6 +52,8 @@ pub struct Settings {
     pub max_queued_requests: usize,
     /// Who plays the agents.
     pub llm: LlmChoice,
+    /// Who can be asked for models.
+    pub providers: ProviderChoices,
     /// The models that a game may name beside that.
     pub models: AllowedModels,
     /// What a model is told.
@@ -110,12 +112,8 @@ pub struct TimeLimits {
 pub enum LlmChoice {
     /// The built-in actor: nothing else is configured.
     Scripted,
-    /// A model behind an OpenAI-compatible endpoint.
-    Endpoint {
-        /// The endpoint.
-        base_url: String,
-        /// Its key; local servers have none.
-        key: Option<Secret>,
+    /// A model of one of the providers.
+    Model {
         /// The model of game turns.
         model: String,
     },
@@ -129,6 +127,7 @@ impl Settings {
     pub fn read(look_up: &dyn Fn(&str) -> Option<String>) -> Result<Self, SettingError> {
         let read = Reader { look_up };
         let most = 1..=1_000_000;
+        let providers = ProviderChoices::read(&read)?;
         let settings = Self {
             host: read.parsed("DRAMATIS_HOST", "an IP address such as 127.0.0.1")?,
             port: read.parsed("DRAMATIS_PORT", "a number from 0 to 65535")?,
@@ -160,7 +159,8 @@ impl Settings {
             max_waiting: read.count("DRAMATIS_MAX_WAITING", 1..=64)?,
             max_message_bytes: read
                 .count("DRAMATIS_MAX_MESSAGE_BYTES", 1_024..=64 * 1024 * 1024)?,
-            llm: read.llm()?,
+            llm: read.llm(&providers),
+            providers,
             models: AllowedModels::from_list(&read.text("DRAMATIS_MODELS")),
             context: ContextSettings::read(&read)?,
             log_level: read.log_level()?,
@@ -283,21 +283,13 @@ impl Reader<'_> {
         Err(wrong("GAME_AGENT_LOG_LEVEL", text, wanted))
     }
 
-    fn llm(&self) -> Result<LlmChoice, SettingError> {
-        let key = self.secret("OPENAI_API_KEY")?;
-        if key.is_none() && self.set("OPENAI_API_BASE").is_none() {
-            return Ok(LlmChoice::Scripted);
-        }
-        let base_url = self.text("OPENAI_API_BASE");
-        if !base_url.starts_with("http://") && !base_url.starts_with("https://") {
-            return Err(wrong(
-                "OPENAI_API_BASE",
-                base_url,
-                "an address that begins with http:// or https://",
-            ));
+    /// Where nobody can be asked, the model's name means nothing.
+    fn llm(&self, providers: &ProviderChoices) -> LlmChoice {
+        if providers.is_empty() {
+            return LlmChoice::Scripted;
         }
         let model = self.set("ACTIVE_STREAM_LLM_MODEL").unwrap_or_else(|| self.text("LLM_MODEL"));
-        Ok(LlmChoice::Endpoint { base_url, key, model })
+        LlmChoice::Model { model }
     }
 }
 

@@ -5,7 +5,6 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 
 use super::folders::user_data;
 use super::{SETTINGS, UnknownSetting, unknown};
@@ -30,24 +29,55 @@ pub struct SourcesError {
     pub problem: String,
 }
 
-/// The keys of `config.yaml`.
+/// The keys of `config.yaml`, which are those of the Flower Engine.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct ConfigFile {
     default_model: Option<String>,
+    supported_models: Vec<SupportedModel>,
     openai_base_url: Option<String>,
     openai_api_key: Option<String>,
-    // The rest of what the Flower Engine's file may hold: it means nothing here and is no slip.
-    #[serde(rename = "supported_models")]
-    _supported_models: IgnoredAny,
-    #[serde(rename = "deepseek_api_key")]
-    _deepseek_api_key: IgnoredAny,
-    #[serde(rename = "groq_api_key")]
-    _groq_api_key: IgnoredAny,
-    #[serde(rename = "groq_base_url")]
-    _groq_base_url: IgnoredAny,
-    #[serde(rename = "gemini_api_key")]
-    _gemini_api_key: IgnoredAny,
+    deepseek_api_key: Option<String>,
+    groq_api_key: Option<String>,
+    groq_base_url: Option<String>,
+    gemini_api_key: Option<String>,
+}
+
+/// A model by its id alone, or with more about it.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum SupportedModel {
+    Id(String),
+    Model(ModelEntry),
+}
+
+/// What a file says of a model beside its id means nothing here and is no slip.
+#[derive(Debug, Deserialize)]
+struct ModelEntry {
+    id: Option<String>,
+    name: Option<String>,
+}
+
+impl ConfigFile {
+    /// What it sets, by the environment's names.
+    fn into_entries(self) -> HashMap<String, String> {
+        let models = self.supported_models.into_iter().filter_map(|model| match model {
+            SupportedModel::Id(id) => Some(id),
+            SupportedModel::Model(model) => model.id.or(model.name),
+        });
+        let models: Vec<String> = models.collect();
+        let entries = [
+            ("LLM_MODEL", self.default_model),
+            ("DRAMATIS_MODELS", Some(models.join(", "))),
+            ("OPENAI_API_BASE", self.openai_base_url),
+            ("OPENAI_API_KEY", self.openai_api_key),
+            ("DEEPSEEK_API_KEY", self.deepseek_api_key),
+            ("GROQ_API_KEY", self.groq_api_key),
+            ("GROQ_BASE_URL", self.groq_base_url),
+            ("GEMINI_API_KEY", self.gemini_api_key),
+        ];
+        entries.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+    }
 }
 
 impl Sources {
@@ -148,8 +178,9 @@ fn read_config_file(path: &Path) -> Result<HashMap<String, String>, SourcesError
         serde_saphyr::from_str_with_options(&text, options).map_err(|error| {
             let problem = match (error.location(), &error) {
                 (Some(place), serde_saphyr::Error::SerdeUnknownField { field, .. }) => format!(
-                    "line {}: there is no setting `{field}`: set default_model, openai_base_url \
-                     or openai_api_key here, and the others in the environment or in .env",
+                    "line {}: there is no setting `{field}`: set default_model, supported_models \
+                     and the keys and addresses of providers (openai_api_key, openai_base_url, \
+                     …) here, and the others in the environment or in .env",
                     place.line()
                 ),
                 // The library's own words may quote what stands there, which may be a key.
@@ -160,12 +191,7 @@ fn read_config_file(path: &Path) -> Result<HashMap<String, String>, SourcesError
             };
             fault(path, &problem)
         })?;
-    let entries = [
-        ("LLM_MODEL", file.default_model),
-        ("OPENAI_API_BASE", file.openai_base_url),
-        ("OPENAI_API_KEY", file.openai_api_key),
-    ];
-    Ok(entries.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect())
+    Ok(file.into_entries())
 }
 
 fn fault(path: &Path, error: &dyn std::fmt::Display) -> SourcesError {

@@ -19,9 +19,10 @@ fn nothing_set_gives_the_defaults_and_the_built_in_actor() {
 
 #[test]
 fn a_key_or_a_base_url_chooses_the_endpoint() {
-    let of = |pairs: &[(&str, &str)]| match read(pairs).unwrap().llm {
-        LlmChoice::Endpoint { base_url, key, model } => (base_url, key.is_some(), model),
-        LlmChoice::Scripted => panic!("the built-in actor was chosen"),
+    let of = |pairs: &[(&str, &str)]| {
+        let settings = read(pairs).unwrap();
+        let endpoint = settings.providers.default.unwrap();
+        (endpoint.base_url, endpoint.key.is_some(), model_of(&settings.llm))
     };
     let (base_url, has_key, _) = of(&[("OPENAI_API_KEY", "sk-1"), ("LLM_MODEL", "m")]);
     assert_eq!((base_url.as_str(), has_key), ("https://openrouter.ai/api/v1", true));
@@ -30,6 +31,41 @@ fn a_key_or_a_base_url_chooses_the_endpoint() {
     let of_turns =
         of(&[("OPENAI_API_KEY", "k"), ("LLM_MODEL", "chat"), ("ACTIVE_STREAM_LLM_MODEL", "game")]);
     assert_eq!(of_turns.2, "game");
+}
+
+fn model_of(choice: &LlmChoice) -> String {
+    match choice {
+        LlmChoice::Model { model } => model.clone(),
+        LlmChoice::Scripted => "the built-in actor".to_owned(),
+    }
+}
+
+#[test]
+fn one_key_or_one_address_of_any_provider_is_enough() {
+    for (name, value) in [
+        ("DEEPSEEK_API_KEY", "k"),
+        ("GROQ_API_KEY", "k"),
+        ("GEMINI_API_KEY", "k"),
+        ("DRAMATIS_LOCAL_BASE", "http://127.0.0.1:8080/v1"),
+    ] {
+        let settings = read(&[(name, value), ("LLM_MODEL", "m")]).unwrap();
+        assert_eq!(model_of(&settings.llm), "m", "{name}");
+        assert!(settings.providers.default.is_none(), "{name}");
+    }
+    // An address without its key is no provider, and a model alone none either.
+    let pairs = [("GROQ_BASE_URL", "http://127.0.0.1:1"), ("LLM_MODEL", "groq/m")];
+    assert_eq!(model_of(&read(&pairs).unwrap().llm), "the built-in actor");
+    let pairs = [("GROQ_API_KEY", "k"), ("GROQ_BASE_URL", "http://127.0.0.1:1")];
+    assert_eq!(read(&pairs).unwrap().providers.groq.unwrap().base_url, "http://127.0.0.1:1");
+}
+
+#[test]
+fn lists_of_models_are_read() {
+    let pairs = [("DRAMATIS_FALLBACK_MODELS", "a, groq/b,,"), ("DRAMATIS_REASONING_MODELS", "q*")];
+    let providers = read(&pairs).unwrap().providers;
+    assert_eq!(providers.fallback_models, ["a", "groq/b"]);
+    assert!(providers.reasoning_models.names("qwq") && !providers.reasoning_models.names("a"));
+    assert!(!read(&[]).unwrap().providers.reasoning_models.names("a"));
 }
 
 #[test]
@@ -55,6 +91,8 @@ fn a_wrong_value_is_refused_by_name() {
     check("GAME_AGENT_LOG_LEVEL", "WARNING", "ERROR, WARN");
     check("GAME_AGENT_LOG_LEVEL", "dramatis=loud", "ERROR, WARN");
     check("OPENAI_API_BASE", "localhost:11434", "http://");
+    check("DRAMATIS_LOCAL_BASE", "localhost:11434", "http://");
+    check("GROQ_API_KEY", "gsk 1", "copy it again");
 }
 
 #[test]
@@ -103,13 +141,23 @@ fn files_are_read_and_a_flag_wins() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join(".env"), "LLM_MODEL=of-env-file\n").unwrap();
     let yaml = "default_model: of-yaml\nopenai_base_url: http://127.0.0.1:9/v1\ngroq_api_key: k\n\
-                supported_models: [{name: m}]\n";
+                supported_models: [{id: m, price: 1}, {name: n}, o]\ndeepseek_api_key: d\n\
+                groq_base_url: http://127.0.0.1:8/v1\ngemini_api_key: g\n";
     std::fs::write(folder.path().join("config.yaml"), yaml).unwrap();
     let flags = HashMap::from([("DRAMATIS_PORT".to_owned(), "1".to_owned())]);
     let sources = Sources::of_folder(folder.path(), flags).unwrap();
     assert_eq!(sources.look_up("DRAMATIS_PORT").as_deref(), Some("1"));
     assert_eq!(sources.look_up("LLM_MODEL").as_deref(), Some("of-env-file"));
-    assert_eq!(sources.look_up("OPENAI_API_BASE").as_deref(), Some("http://127.0.0.1:9/v1"));
+    for (name, value) in [
+        ("OPENAI_API_BASE", "http://127.0.0.1:9/v1"),
+        ("GROQ_API_KEY", "k"),
+        ("GROQ_BASE_URL", "http://127.0.0.1:8/v1"),
+        ("DEEPSEEK_API_KEY", "d"),
+        ("GEMINI_API_KEY", "g"),
+        ("DRAMATIS_MODELS", "m, n, o"),
+    ] {
+        assert_eq!(sources.look_up(name).as_deref(), Some(value), "{name}");
+    }
 
     std::fs::write(folder.path().join(".env"), "MODEL_NAME=of-env-file-too\n").unwrap();
     let sources = Sources::of_folder(folder.path(), HashMap::new()).unwrap();

@@ -57,6 +57,12 @@ impl HttpAnswer<'_> {
     /// What it means to whoever asked.
     #[must_use]
     pub fn error(&self) -> LlmError {
+        self.error_with_key_of(KEY_SETTING)
+    }
+
+    /// The same, where another setting holds the key.
+    #[must_use]
+    pub fn error_with_key_of(&self, setting: &str) -> LlmError {
         let status = self.status;
         let (kind, message) = match status {
             403 if speaks_of_moderation(self.body) => (
@@ -65,7 +71,7 @@ impl HttpAnswer<'_> {
             ),
             401 | 403 => (
                 ErrorKind::Auth,
-                format!("the model provider refused the key ({status}): check {KEY_SETTING}"),
+                format!("the model provider refused the key ({status}): check {setting}"),
             ),
             402 => (
                 ErrorKind::Auth,
@@ -96,11 +102,11 @@ impl HttpAnswer<'_> {
         LlmError { kind, message, cause, retry_after: self.retry_after }
     }
 
-    pub(super) fn fault(&self) -> Fault {
+    pub(super) fn fault(&self, key_setting: &str) -> Fault {
         // An exhausted quota comes as 429 too, and waiting doesn't fill it.
         let transient =
             matches!(self.status, 408 | 429 | 500..) && !self.body.contains("insufficient_quota");
-        Fault { error: self.error(), transient }
+        Fault { error: self.error_with_key_of(key_setting), transient }
     }
 }
 
@@ -129,7 +135,7 @@ mod tests {
     #[test]
     fn a_status_says_what_to_do_and_whether_to_try_again() {
         let check = |status: u16, body: &str, kind: ErrorKind, transient: bool, part: &str| {
-            let fault = HttpAnswer { status, body, retry_after: None }.fault();
+            let fault = HttpAnswer { status, body, retry_after: None }.fault(KEY_SETTING);
             assert_eq!((fault.error.kind, fault.transient), (kind, transient), "{status} {body}");
             assert!(fault.error.message.contains(part), "{}", fault.error.message);
         };

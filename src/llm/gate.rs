@@ -107,7 +107,12 @@ impl Gate {
         Gated::Waiting { entering, inner: Some(inner) }.boxed()
     }
 
-    async fn enter(self, provider: &'static str, priority: i32) -> Result<Pass, LlmError> {
+    /// Waits for a place.
+    pub(super) async fn enter(
+        self,
+        provider: &'static str,
+        priority: i32,
+    ) -> Result<Pass, LlmError> {
         let mut ticket = match self.shared.knock(provider, priority)? {
             Entry::Through(pass) => return Ok(pass),
             Entry::Wait(ticket) => ticket,
@@ -216,9 +221,16 @@ impl State {
 }
 
 /// A place among those under way, given back when it is dropped.
-struct Pass {
+pub(super) struct Pass {
     shared: Arc<Shared>,
     provider: &'static str,
+}
+
+impl Pass {
+    /// The same stream, with this place until it ends.
+    pub fn hold(self, inner: DeltaStream) -> DeltaStream {
+        Gated::Open { inner, _pass: self }.boxed()
+    }
 }
 
 impl Drop for Pass {

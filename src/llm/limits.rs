@@ -175,7 +175,7 @@ impl Guard {
     }
 }
 
-fn timeout(message: &str, limit: Duration) -> LlmError {
+pub(super) fn timeout(message: &str, limit: Duration) -> LlmError {
     passed(message, &format!("{} ms", limit.as_millis()))
 }
 
@@ -188,7 +188,7 @@ fn passed(message: &str, limit: &str) -> LlmError {
     }
 }
 
-fn unfinished() -> LlmError {
+pub(super) fn unfinished() -> LlmError {
     LlmError {
         kind: ErrorKind::Provider,
         message: "the reply of the model was cut off by its provider".to_owned(),

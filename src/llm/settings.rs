@@ -21,6 +21,8 @@ pub struct ProviderSettings {
     base: String,
     host: String,
     key: Option<Key>,
+    key_setting: &'static str,
+    is_openrouter: bool,
 }
 
 #[derive(Clone)]
@@ -72,7 +74,32 @@ impl ProviderSettings {
             .unwrap_or(base);
         let host = url.host_str().unwrap_or_default().to_owned();
         let key = key.map(str::trim).filter(|key| !key.is_empty()).map(Key::new).transpose()?;
-        Ok(Self { base: base.to_owned(), host, key })
+        let is_openrouter = host == "openrouter.ai";
+        Ok(Self { base: base.to_owned(), host, key, key_setting: KEY_SETTING, is_openrouter })
+    }
+
+    /// The same, where OpenRouter is behind it, though the address doesn't say so.
+    #[must_use]
+    pub const fn as_openrouter(mut self) -> Self {
+        self.is_openrouter = true;
+        self
+    }
+
+    /// Whether OpenRouter is behind it.
+    #[must_use]
+    pub const fn is_openrouter(&self) -> bool {
+        self.is_openrouter
+    }
+
+    /// The same, where another setting holds the key: messages name it.
+    #[must_use]
+    pub const fn with_key_of(mut self, setting: &'static str) -> Self {
+        self.key_setting = setting;
+        self
+    }
+
+    pub(super) const fn key_setting(&self) -> &'static str {
+        self.key_setting
     }
 
     /// The address before `/chat/completions`.
@@ -81,7 +108,9 @@ impl ProviderSettings {
         &self.base
     }
 
-    pub(super) fn host(&self) -> &str {
+    /// The host of the address.
+    #[must_use]
+    pub fn host(&self) -> &str {
         &self.host
     }
 
@@ -121,6 +150,15 @@ impl ProviderSettings {
     /// A request to a path below the base URL, with the key.
     pub fn post(&self, client: &reqwest::Client, path: &str) -> reqwest::RequestBuilder {
         let request = client.post(format!("{}/{path}", self.base));
+        match self.authorization() {
+            Some(key) => request.header(reqwest::header::AUTHORIZATION, key.clone()),
+            None => request,
+        }
+    }
+
+    /// A request for a path below the base URL, with the key.
+    pub fn get(&self, client: &reqwest::Client, path: &str) -> reqwest::RequestBuilder {
+        let request = client.get(format!("{}/{path}", self.base));
         match self.authorization() {
             Some(key) => request.header(reqwest::header::AUTHORIZATION, key.clone()),
             None => request,

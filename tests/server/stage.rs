@@ -12,7 +12,7 @@ use dramatis::actor::{Actor, FaultSpec, MockLlm, Pace, Script, serve};
 use dramatis::assets::Library;
 use dramatis::config::Secret;
 use dramatis::generation::{Generator, Results};
-use dramatis::llm::{self, Llm, LlmSettings, ProviderSettings};
+use dramatis::llm::{self, Learnt, Llm, LlmSettings, ProviderSettings};
 use dramatis::prompt::PromptLimits;
 use dramatis::retrieval::{self, Retriever};
 use dramatis::server::{self, Access};
@@ -99,7 +99,11 @@ impl Plan {
         let store = Store::open(&folder.path().join("dramatis.db")).unwrap();
         let base = self.provider.as_deref().unwrap_or(&mock_url);
         let endpoint = ProviderSettings::new(base, Some("sk-test")).unwrap();
-        let settings = LlmSettings { default: Some(endpoint), limits: self.llm.clone() };
+        let settings = LlmSettings {
+            default: Some(endpoint),
+            limits: self.llm.clone(),
+            ..LlmSettings::default()
+        };
         let actor = Actor::new(Script::default(), Pace::AT_ONCE);
         let retriever = Retriever::new(store.clone(), retrieval::Settings::default(), None);
         retriever.index_assets(&self.assets.current()).await.unwrap();
@@ -121,6 +125,7 @@ impl Plan {
             ids: Ids::random(),
             rules: self.rules.clone(),
             default_model: "mock".to_owned(),
+            reasoning: Learnt::default(),
             idle_timeout: Duration::from_secs(600),
         };
         let registry = Registry::new(services, self.max_agents);

@@ -319,3 +319,27 @@ async fn two_connections_never_see_each_others_turns() {
     .await;
     assert_eq!(one.until("error").await["code"], "unknown_turn");
 }
+
+#[tokio::test]
+async fn that_a_model_begins_in_its_reasoning_is_learnt_and_forgotten() {
+    const REPLY: &str = "<speech>Good evening, traveller. Sit down.</speech>";
+    let mut plan = Plan::saying(REPLY);
+    plan.faults = vec!["lone-closing-half*3"];
+    let stage = plan.begin().await;
+    let mut game = stage.game().await;
+    for event in 1..=5 {
+        game.event("ada", &format!("e{event}")).await;
+        let turn = game.turn().await;
+        assert_eq!(text_of(&turn, "speech"), "Good evening, traveller. Sit down.", "{event}");
+    }
+    let log = stage.end().await;
+    let mut read_so = Vec::new();
+    for entry in &log {
+        if let Logged::TurnRecord(record) = &entry.what {
+            read_so
+                .push((record.starts_in_reasoning, record.warnings.contains_key("no_reasoning")));
+        }
+    }
+    let usual = (false, false);
+    assert_eq!(read_so, [usual, usual, (true, false), (true, true), usual]);
+}

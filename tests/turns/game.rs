@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use dramatis::assets::Library;
 use dramatis::generation::{Generator, Results};
-use dramatis::llm::{Limits, Llm, LlmSettings};
+use dramatis::llm::{Learnt, Limits, Llm, LlmSettings};
 use dramatis::prompt::PromptLimits;
 use dramatis::record::{AgentHistory, Delta, Observation, ToolCallPiece};
 use dramatis::retrieval::{self, Retriever};
@@ -231,7 +231,7 @@ pub fn registry(
 ) -> Registry {
     let far = Duration::from_secs(1_000_000);
     let limits = Limits { first_token: far, silence: far, reply: far, ..Limits::default() };
-    let llm = Llm::new(LlmSettings { default: None, limits }, puppet.clone()).unwrap();
+    let llm = Llm::new(LlmSettings { limits, ..LlmSettings::default() }, puppet.clone()).unwrap();
     let retriever = Retriever::new(store.clone(), retrieval::Settings::default(), None);
     let generator = Generator::new(llm, PromptLimits::default())
         .reminding(retriever, Results { lore: 2, memories: 20 });
@@ -247,6 +247,7 @@ pub fn registry(
         ids: ids.clone(),
         rules: Rules::default(),
         default_model: "scripted/puppet".to_owned(),
+        reasoning: Learnt::default(),
         idle_timeout: Duration::from_secs(100),
     };
     Registry::new(services, 16)

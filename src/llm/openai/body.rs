@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::llm::Request;
+use crate::llm::{ProviderSettings, Request};
 use crate::record::{Message, Role, ToolCall, ToolSpec};
 
 /// Hosts that want something else than the rest.
@@ -18,11 +18,11 @@ pub enum Dialect {
 }
 
 impl Dialect {
-    /// By the endpoint's host.
-    pub fn of_host(host: &str) -> Self {
-        match host {
+    /// What an endpoint wants.
+    pub fn of(endpoint: &ProviderSettings) -> Self {
+        match endpoint.host() {
             "api.openai.com" => Self::OpenAi,
-            "openrouter.ai" => Self::OpenRouter,
+            _ if endpoint.is_openrouter() => Self::OpenRouter,
             _ => Self::Common,
         }
     }
@@ -192,14 +192,15 @@ mod tests {
         assert_eq!(common, expected);
 
         request.tools.clear();
-        let openai = Dialect::of_host("api.openai.com");
+        let dialect = |base| Dialect::of(&ProviderSettings::new(base, None).unwrap());
+        let openai = dialect("https://api.openai.com/v1");
         let openai = serde_json::to_value(Body::new(&request, openai)).unwrap();
         assert_eq!(
             (&openai["max_completion_tokens"], openai.get("max_tokens")),
             (&json!(100), None)
         );
         assert_eq!(openai.get("tools"), None);
-        let router = Dialect::of_host("openrouter.ai");
+        let router = dialect("https://openrouter.ai/api/v1");
         let router = serde_json::to_value(Body::new(&request, router)).unwrap();
         assert_eq!(router["usage"], json!({"include": true}));
     }

@@ -34,6 +34,10 @@ use crate::record::Delta;
 /// The wait before the second attempt, where the provider names none; it doubles for each further.
 const FIRST_BACK_OFF: Duration = Duration::from_millis(250);
 
+/// How OpenRouter tells programs apart; one that has no page of its own gives localhost and a title.
+const OPENROUTER_HEADERS: [(&str, &str); 2] =
+    [("HTTP-Referer", "http://localhost"), ("X-Title", env!("CARGO_PKG_NAME"))];
+
 /// One endpoint with its connections.
 pub struct OpenAi {
     endpoint: Arc<Endpoint>,
@@ -65,11 +69,13 @@ impl OpenAi {
             .with_api_key("")
             .with_org_id("")
             .with_project_id("");
-        let dialect = Dialect::of_host(settings.host());
+        let dialect = Dialect::of(&settings);
         if dialect == Dialect::OpenRouter {
-            config = config
-                .with_header("X-Title", env!("CARGO_PKG_NAME"))
-                .map_err(|error| SettingsError::Client(causes(&error)))?;
+            for (name, value) in OPENROUTER_HEADERS {
+                config = config
+                    .with_header(name, value)
+                    .map_err(|error| SettingsError::Client(causes(&error)))?;
+            }
         }
         let client = Client::build(http.clone(), config);
         let settings = Arc::new(settings);
@@ -226,7 +232,8 @@ impl Attempt {
         })?;
         self.decoder.take(chunk, out).map_err(|error| {
             let body = endpoint.settings.redact(&error.message);
-            HttpAnswer { status: error.status, body: &body, retry_after: None }.fault()
+            HttpAnswer { status: error.status, body: &body, retry_after: None }
+                .fault(endpoint.settings.key_setting())
         })
     }
 }

@@ -114,7 +114,7 @@ impl Transport {
         let status = response.status().as_u16();
         let retry_after = retry_after(response.headers(), Utc::now());
         let body = self.excerpt(response).await;
-        HttpAnswer { status, body: &body, retry_after }.fault()
+        HttpAnswer { status, body: &body, retry_after }.fault(self.settings.key_setting())
     }
 
     /// The beginning of a body, without the key.

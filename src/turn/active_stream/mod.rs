@@ -17,6 +17,7 @@ use dramatis_protocol::{
 
 use super::ledger::Ledger;
 use super::outbox::{Keep, OutboxHandle, TurnEndFrame};
+use crate::llm::ReasoningSeen;
 use crate::record::{Delta, LedgerTag, ToolSpec};
 use crate::tags::{End, Options, Parser, StrayText, Summary, Vocabulary};
 use native_calls::NativeCalls;
@@ -50,6 +51,8 @@ pub struct ActiveStreamController {
     /// The text so far, for reading it again; kept only where that may be needed.
     text: Option<String>,
     any_text: bool,
+    /// What the reply tells of where its model begins.
+    seen: ReasoningSeen,
     warnings: Warnings,
 }
 
@@ -65,6 +68,7 @@ impl ActiveStreamController {
             calls: NativeCalls::new(&plan.tools),
             text: plan.starts_in_reasoning.then(String::new),
             any_text: false,
+            seen: ReasoningSeen::Nothing,
             warnings: Warnings::new(),
             plan,
         }
@@ -173,6 +177,12 @@ impl ActiveStreamController {
         self.plan.starts_in_reasoning
     }
 
+    /// What the reply tells of where its model begins; known at the end.
+    #[must_use]
+    pub const fn reasoning_seen(&self) -> ReasoningSeen {
+        self.seen
+    }
+
     /// The tags, for keeping.
     #[must_use]
     pub fn into_tags(self) -> Vec<LedgerTag> {
@@ -201,11 +211,15 @@ impl ActiveStreamController {
     /// The model did not begin in its reasoning after all: what was taken for it is the reply.
     fn read_again(&mut self, end: End) {
         self.parser = new_parser(&self.plan, false);
-        if let Some(text) = self.text.take() {
+        // An empty reply stays one.
+        if let Some(text) = self.text.take().filter(|text| !text.is_empty()) {
             self.take_text(&text);
         }
         let summary = self.end_parser(end);
         self.count_all(&summary);
+        if self.any_text {
+            self.seen = ReasoningSeen::NoReasoning;
+        }
         self.count("no_reasoning", 1);
     }
 
@@ -225,6 +239,9 @@ impl ActiveStreamController {
     }
 
     fn count_all(&mut self, summary: &Summary) {
+        if summary.orphan_before_tags {
+            self.seen = ReasoningSeen::LoneClosingHalf;
+        }
         for (name, times) in summary.warnings.iter() {
             self.count(name, times);
         }

@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::{ActiveStreamController, StreamPlan};
+use crate::llm::ReasoningSeen;
 use crate::record::{Delta, ToolCallPiece, ToolSpec};
 use crate::tags::StrayText;
 use crate::turn::outbox::OutboxHandle;
@@ -205,6 +206,27 @@ fn a_reply_taken_for_reasoning_is_read_again() {
     let (shown, warnings) = stage.finish();
     assert_eq!(shown, "<0:speech>Well met.</0>");
     assert_eq!(warnings, counts(&[("no_reasoning", 1)]));
+}
+
+#[test]
+fn where_a_model_begins_shows_in_its_reply() {
+    use ReasoningSeen::{LoneClosingHalf, NoReasoning, Nothing};
+    for (text, in_reasoning, expected) in [
+        ("hm</think><speech>Hi.</speech>", false, LoneClosingHalf),
+        ("<speech>Hi.</speech></think>", false, Nothing),
+        ("<think>hm</think><speech>Hi.</speech>", false, Nothing),
+        ("<speech>Hi.</speech>", false, Nothing),
+        ("hm</think><speech>Hi.</speech>", true, Nothing),
+        ("<speech>Hi.</speech>", true, NoReasoning),
+        ("", true, Nothing),
+    ] {
+        let mut stage = Stage::new(in_reasoning);
+        if !text.is_empty() {
+            stage.text(text);
+        }
+        stage.stream.end_of_reply(false);
+        assert_eq!(stage.stream.reasoning_seen(), expected, "{text} {in_reasoning}");
+    }
 }
 
 #[test]

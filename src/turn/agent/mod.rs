@@ -40,6 +40,7 @@ use writes::{Promise, Writes};
 use super::clock::{Clock, Ids, Millis};
 use super::state::{Effect, Event, Input, Rules, State};
 use crate::generation::Generator;
+use crate::llm::Learnt;
 use crate::record::{Observation, TurnEnd};
 use crate::store::{Store, StoredAgent};
 use crate::tags::Vocabulary;
@@ -66,6 +67,8 @@ pub struct Services {
     pub rules: Rules,
     /// The model that plays an agent whose state names none.
     pub default_model: String,
+    /// Which models begin inside their reasoning.
+    pub reasoning: Learnt,
     /// How long an agent stays in memory when nothing happens.
     pub idle_timeout: Duration,
 }

@@ -47,7 +47,7 @@ impl Agent {
             result: None,
         };
         outbox.with(|outbox| outbox.start(self.announcement(&start, &turn, &model)));
-        let plan = self.stream_plan(&start, vocabulary, &generation);
+        let plan = self.stream_plan(&start, &model, vocabulary, &generation);
         let mut stream = ActiveStreamController::new(plan, outbox);
         stream.count("stale_state", u64::from(start.stale));
         stream.count("unknown_asset", generation.unknown_assets() as u64);
@@ -120,6 +120,7 @@ impl Agent {
     fn stream_plan(
         &self,
         start: &Start,
+        model: &str,
         vocabulary: Arc<Vocabulary>,
         generation: &Generation,
     ) -> StreamPlan {
@@ -130,7 +131,7 @@ impl Agent {
             vocabulary,
             tools: generation.tools().to_vec(),
             stray_text: stray_text.map_or_else(StrayText::default, StrayText::from),
-            starts_in_reasoning: false,
+            starts_in_reasoning: self.services.reasoning.starts_in_reasoning(model),
         }
     }
 
@@ -216,6 +217,11 @@ impl Agent {
 
     /// The turn is over: remembered, written, logged.
     pub(super) fn keep_turn(&mut self, running: Running, end: TurnEnd, fault: Option<String>) {
+        let reasoning = &self.services.reasoning;
+        let answered_by = running.generation.answered_by().map(String::as_str);
+        let whose = reasoning.whose(&running.model, answered_by);
+        reasoning.note(whose, running.stream.reasoning_seen());
+        let provider = self.services.generator.provider_of(whose);
         let record = running.into_record(self.session_id.clone(), end, fault);
         let mut is_confirmed = false;
         if let Some(turn) = self.memory.turn_mut(&record.turn_id) {
@@ -229,7 +235,7 @@ impl Agent {
             self.remember(&record.turn_id);
         }
         self.last_activity = self.now();
-        metrics::count_turn(&record, self.services.generator.provider_of(&record.model));
+        metrics::count_turn(&record, provider);
         self.log_record(record);
     }
 
