@@ -27,6 +27,15 @@ impl Fault {
         Self { error: provider(message, cause), transient: false }
     }
 
+    /// The provider's moderation refused the request, for a reason in its own word.
+    pub fn refused(reason: &str) -> Self {
+        let error = LlmError {
+            kind: ErrorKind::Refused,
+            ..provider("the model provider's moderation refused the request", reason)
+        };
+        Self { error, transient: false }
+    }
+
     /// The connection failed or broke.
     pub fn connection(message: &str, cause: &str) -> Self {
         Self { error: provider(message, cause), transient: true }
@@ -57,21 +66,25 @@ impl HttpAnswer<'_> {
     /// What it means to whoever asked.
     #[must_use]
     pub fn error(&self) -> LlmError {
-        self.error_with_key_of(KEY_SETTING)
+        self.error_about(KEY_SETTING)
     }
 
-    /// The same, where another setting holds the key.
-    #[must_use]
-    pub fn error_with_key_of(&self, setting: &str) -> LlmError {
+    /// The same, where the key comes from this setting.
+    fn error_about(&self, key_setting: &str) -> LlmError {
         let status = self.status;
         let (kind, message) = match status {
+            // Gemini has no 401 for it.
+            400 if self.body.contains("API_KEY_INVALID") => (
+                ErrorKind::Auth,
+                format!("the model provider refused the key ({status}): check {key_setting}"),
+            ),
             403 if speaks_of_moderation(self.body) => (
                 ErrorKind::Refused,
                 "the model provider's moderation refused the request (403)".to_owned(),
             ),
             401 | 403 => (
                 ErrorKind::Auth,
-                format!("the model provider refused the key ({status}): check {setting}"),
+                format!("the model provider refused the key ({status}): check {key_setting}"),
             ),
             402 => (
                 ErrorKind::Auth,
@@ -91,7 +104,7 @@ impl HttpAnswer<'_> {
                 ErrorKind::Provider,
                 format!("the model provider has moved ({status}): check the base URL"),
             ),
-            408 | 500.. => {
+            408 | 498 | 500.. => {
                 (ErrorKind::Provider, format!("the model provider is in trouble ({status})"))
             }
             _ => {
@@ -99,15 +112,29 @@ impl HttpAnswer<'_> {
             }
         };
         let cause = shortened(&format!("{status}: {}", self.body));
-        LlmError { kind, message, cause, retry_after: self.retry_after }
+        let retry_after = self.retry_after.or_else(|| retry_delay(self.body));
+        LlmError { kind, message, cause, retry_after }
     }
 
+    /// The same, as a failed attempt.
     pub(super) fn fault(&self, key_setting: &str) -> Fault {
         // An exhausted quota comes as 429 too, and waiting doesn't fill it.
-        let transient =
-            matches!(self.status, 408 | 429 | 500..) && !self.body.contains("insufficient_quota");
-        Fault { error: self.error_with_key_of(key_setting), transient }
+        let is_quota = EXHAUSTED.iter().any(|word| self.body.contains(word));
+        // 498 is Groq's word for being full.
+        let transient = matches!(self.status, 408 | 429 | 498 | 500..) && !is_quota;
+        Fault { error: self.error_about(key_setting), transient }
     }
+}
+
+/// How OpenAI and Gemini tell a quota for a day or month from a limit for a minute.
+const EXHAUSTED: [&str; 2] = ["insufficient_quota", "PerDay"];
+
+/// Google's APIs tell the wait in the body: `"retryDelay": "38s"`.
+fn retry_delay(body: &str) -> Option<Duration> {
+    let (_, rest) = body.split_once("\"retryDelay\"")?;
+    let text = rest.trim_start().strip_prefix(':')?.trim_start().strip_prefix('"')?;
+    let (seconds, _) = text.split_once("s\"")?;
+    Duration::try_from_secs_f64(seconds.parse().ok()?).ok()
 }
 
 fn speaks_of_moderation(body: &str) -> bool {
@@ -143,7 +170,10 @@ mod tests {
         check(402, "", ErrorKind::Auth, false, "credit");
         check(403, "forbidden", ErrorKind::Auth, false, "OPENAI_API_KEY");
         check(403, "input was Flagged", ErrorKind::Refused, false, "moderation");
+        check(400, "API_KEY_INVALID", ErrorKind::Auth, false, "OPENAI_API_KEY");
         check(408, "", ErrorKind::Provider, true, "408");
+        check(429, "\"quotaId\": \"RequestsPerDay\"", ErrorKind::RateLimited, false, "429");
+        check(498, "", ErrorKind::Provider, true, "498");
         check(429, "slow down", ErrorKind::RateLimited, true, "429");
         check(429, "insufficient_quota", ErrorKind::RateLimited, false, "429");
         check(500, "", ErrorKind::Provider, true, "500");
@@ -151,6 +181,27 @@ mod tests {
         check(400, "", ErrorKind::Provider, false, "400");
         check(404, "", ErrorKind::Provider, false, "base URL");
         check(307, "", ErrorKind::Provider, false, "base URL");
+    }
+
+    #[test]
+    fn the_key_that_was_refused_is_named_by_its_setting() {
+        let answer = HttpAnswer { status: 401, body: "", retry_after: None };
+        let message = answer.fault("GROQ_API_KEY").error.message;
+        assert!(message.contains("check GROQ_API_KEY"), "{message}");
+    }
+
+    #[test]
+    fn a_wait_may_stand_in_the_body() {
+        for (body, expected) in [
+            (r#"{"details":[{"retryDelay": "38s"}]}"#, Some(38_000)),
+            (r#"{"retryDelay":"0.5s"}"#, Some(500)),
+            (r#"{"retryDelay":"-1s"}"#, None),
+            (r#"{"retryDelay":"soon"}"#, None),
+            (r#"{"retryDelay"#, None),
+        ] {
+            let error = HttpAnswer { status: 429, body, retry_after: None }.error();
+            assert_eq!(error.retry_after, expected.map(Duration::from_millis), "{body}");
+        }
     }
 
     #[test]

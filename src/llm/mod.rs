@@ -6,9 +6,11 @@
 //! models there are and what they cost.
 
 mod catalog;
+mod exchange;
 mod fallback;
 mod fault;
 mod gate;
+mod gemini;
 mod limits;
 mod openai;
 mod provider_id;
@@ -19,6 +21,7 @@ mod settings;
 pub use catalog::{Catalog, Learnt, ModelInfo, Price, ReasoningSeen};
 pub use fault::{HttpAnswer, LOG_TARGET_TO_SILENCE};
 pub use gate::{Gate, GateLimits, Load};
+pub use gemini::Gemini;
 pub use limits::{Limits, Pulse, limited};
 pub use openai::OpenAi;
 pub use provider_id::ProviderId;

@@ -103,8 +103,7 @@ impl ProviderId {
             Self::Default => Some("https://openrouter.ai/api/v1"),
             Self::DeepSeek => Some("https://api.deepseek.com"),
             Self::Groq => Some("https://api.groq.com/openai/v1"),
-            // The base of what speaks OpenAI's protocol there; see `Llm::new`.
-            Self::Gemini => Some("https://generativelanguage.googleapis.com/v1beta/openai"),
+            Self::Gemini => Some("https://generativelanguage.googleapis.com"),
             Self::Local | Self::Scripted => None,
         }
     }

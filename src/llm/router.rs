@@ -9,6 +9,7 @@ use futures::{StreamExt, stream};
 use super::catalog::Catalog;
 use super::fallback::{Candidate, first_to_speak};
 use super::gate::{Gate, Load};
+use super::gemini::Gemini;
 use super::limits::{Limits, limited};
 use super::openai::OpenAi;
 use super::provider_id::ProviderId;
@@ -91,8 +92,7 @@ impl Llm {
         for (id, endpoint) in endpoints {
             let base_url = Some(endpoint.base_url().to_owned());
             let provider: Arc<dyn Provider> = match id {
-                // By the part of its API that speaks OpenAI's protocol; see `ProviderId::base_url`.
-                ProviderId::Gemini => Arc::new(OpenAi::new(endpoint, Arc::clone(&limits))?),
+                ProviderId::Gemini => Arc::new(Gemini::new(endpoint, Arc::clone(&limits))?),
                 _ => Arc::new(OpenAi::new(endpoint, Arc::clone(&limits))?),
             };
             routes.push(Route { id, base_url, provider });

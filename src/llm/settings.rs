@@ -6,7 +6,7 @@ use std::fmt;
 use std::time::Duration;
 
 use reqwest::Url;
-use reqwest::header::HeaderValue;
+use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
 
 /// The setting that holds the default endpoint's key, for messages.
 pub const KEY_SETTING: &str = "OPENAI_API_KEY";
@@ -28,6 +28,7 @@ pub struct ProviderSettings {
 #[derive(Clone)]
 struct Key {
     text: String,
+    name: HeaderName,
     header: HeaderValue,
 }
 
@@ -98,6 +99,15 @@ impl ProviderSettings {
         self
     }
 
+    /// The same, where the key is all that a header of this name holds.
+    ///
+    /// # Errors
+    /// Never for a key that [`Self::new`] took.
+    pub(super) fn with_key_in(mut self, name: HeaderName) -> Result<Self, SettingsError> {
+        self.key = self.key.map(|key| Key::in_header(&key.text, name, &key.text)).transpose()?;
+        Ok(self)
+    }
+
     pub(super) const fn key_setting(&self) -> &'static str {
         self.key_setting
     }
@@ -149,24 +159,23 @@ impl ProviderSettings {
 
     /// A request to a path below the base URL, with the key.
     pub fn post(&self, client: &reqwest::Client, path: &str) -> reqwest::RequestBuilder {
-        let request = client.post(format!("{}/{path}", self.base));
-        match self.authorization() {
-            Some(key) => request.header(reqwest::header::AUTHORIZATION, key.clone()),
-            None => request,
-        }
+        self.with_key(client.post(format!("{}/{path}", self.base)))
     }
 
     /// A request for a path below the base URL, with the key.
     pub fn get(&self, client: &reqwest::Client, path: &str) -> reqwest::RequestBuilder {
-        let request = client.get(format!("{}/{path}", self.base));
+        self.with_key(client.get(format!("{}/{path}", self.base)))
+    }
+
+    fn with_key(&self, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
         match self.authorization() {
-            Some(key) => request.header(reqwest::header::AUTHORIZATION, key.clone()),
+            Some((name, key)) => request.header(name, key.clone()),
             None => request,
         }
     }
 
-    pub(super) fn authorization(&self) -> Option<&HeaderValue> {
-        self.key.as_ref().map(|key| &key.header)
+    pub(super) fn authorization(&self) -> Option<(&HeaderName, &HeaderValue)> {
+        self.key.as_ref().map(|key| (&key.name, &key.header))
     }
 
     /// The text without the key, should a provider have repeated it.
@@ -200,10 +209,13 @@ impl Key {
         if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(SettingsError::Key);
         }
-        let mut header =
-            HeaderValue::from_str(&format!("Bearer {text}")).map_err(|_| SettingsError::Key)?;
+        Self::in_header(text, AUTHORIZATION, &format!("Bearer {text}"))
+    }
+
+    fn in_header(text: &str, name: HeaderName, value: &str) -> Result<Self, SettingsError> {
+        let mut header = HeaderValue::from_str(value).map_err(|_| SettingsError::Key)?;
         header.set_sensitive(true);
-        Ok(Self { text: text.to_owned(), header })
+        Ok(Self { text: text.to_owned(), name, header })
     }
 }
 

@@ -7,10 +7,13 @@ use std::collections::VecDeque;
 use serde_json::Value;
 
 use super::chunk::{CallPiece, Choice, Chunk, Piece, WireUsage};
+use crate::llm::exchange::{Decode, Unread};
 use crate::record::{Delta, ToolCallPiece, Usage};
 
 /// More calls than this in one reply are a provider's fault, and dropped.
 const MAX_CALLS: usize = 64;
+
+const NO_RESOURCE: &str = "insufficient_system_resource";
 
 /// What has been read of one reply.
 #[derive(Debug, Default)]
@@ -26,11 +29,11 @@ pub struct Decoder {
 
 /// An error object in place of a chunk.
 #[derive(Debug, PartialEq, Eq)]
-pub struct InBandError {
+struct InBandError {
     /// Its code, as an HTTP status; 500 where it has none.
-    pub status: u16,
+    status: u16,
     /// Its message.
-    pub message: String,
+    message: String,
 }
 
 impl Decoder {
@@ -39,21 +42,11 @@ impl Decoder {
         Self { asked: asked.to_owned(), ..Self::default() }
     }
 
-    /// Whether text, reasoning or a tool call has come: from here on nothing is retried.
-    pub fn has_started(&self) -> bool {
-        self.started
-    }
-
-    /// Whether the finish reason has come: from here on nothing can fail.
-    pub fn has_reason(&self) -> bool {
-        self.reason.is_some()
-    }
-
-    /// Reads a chunk. Deltas go to `out`, but the last two, which [`Self::finish`] gives.
-    ///
-    /// # Errors
-    /// If the chunk is, or holds, an error.
-    pub fn take(&mut self, chunk: Chunk<'_>, out: &mut VecDeque<Delta>) -> Result<(), InBandError> {
+    fn take_chunk(
+        &mut self,
+        chunk: Chunk<'_>,
+        out: &mut VecDeque<Delta>,
+    ) -> Result<(), InBandError> {
         if let Some(error) = chunk.error.as_ref() {
             return Err(InBandError::read(error));
         }
@@ -62,11 +55,15 @@ impl Decoder {
             let message = chunk.message.unwrap_or(Value::Null);
             return Err(InBandError::read(&serde_json::json!({"code": code, "message": message})));
         }
+        let extra = chunk.x_groq.unwrap_or_default();
+        if let Some(error) = extra.error.as_ref() {
+            return Err(InBandError::read(error));
+        }
         if self.answered_by.is_none() {
             let model = chunk.model.filter(|model| !model.is_empty() && *model != self.asked);
             self.answered_by = model.map(Cow::into_owned);
         }
-        if let Some(usage) = chunk.usage {
+        if let Some(usage) = chunk.usage.or(extra.usage) {
             self.usage = Some(read_usage(&usage));
         }
         let first = |choice: &Choice| choice.index.unwrap_or(0.0) == 0.0;
@@ -92,6 +89,10 @@ impl Decoder {
                 status: 500,
                 message: "finish_reason \"error\" without an error".to_owned(),
             }),
+            // DeepSeek's word for a reply that it broke off.
+            Some(reason) if reason == NO_RESOURCE => {
+                Err(InBandError { status: 503, message: NO_RESOURCE.to_owned() })
+            }
             Some(reason) if !reason.is_empty() => {
                 self.reason = Some(reason.chars().take(64).collect());
                 Ok(())
@@ -173,9 +174,24 @@ impl Decoder {
             }
         }
     }
+}
 
-    /// The last deltas of the reply. Without a reason it is `unknown`.
-    pub fn finish(&mut self, out: &mut VecDeque<Delta>) {
+impl Decode for Decoder {
+    fn take(&mut self, data: &[u8], out: &mut VecDeque<Delta>) -> Result<(), Unread> {
+        let chunk: Chunk<'_> =
+            serde_json::from_slice(data).map_err(|error| Unread::Odd(error.to_string()))?;
+        self.take_chunk(chunk, out).map_err(|error| Unread::Error(error.status, error.message))
+    }
+
+    fn has_started(&self) -> bool {
+        self.started
+    }
+
+    fn has_reason(&self) -> bool {
+        self.reason.is_some()
+    }
+
+    fn finish(&mut self, out: &mut VecDeque<Delta>) {
         if !self.started {
             out.extend(self.answered_by.take().map(Delta::Model));
         }
@@ -194,8 +210,10 @@ impl InBandError {
             Some(Value::String(code)) => code.parse().ok().or_else(|| status_of(code)),
             _ => None,
         };
-        let status =
-            status.filter(|status| (400..600).contains(status)).or_else(|| status_of(kind));
+        let status = status
+            .filter(|status| (400..600).contains(status))
+            .or_else(|| status_of(kind))
+            .or_else(|| status_of(error.as_str()?));
         let message = match error.get("message").unwrap_or(error) {
             Value::String(text) => text.clone(),
             other => other.to_string(),
@@ -211,6 +229,7 @@ fn status_of(word: &str) -> Option<u16> {
     }
     match word {
         "invalid_api_key" | "authentication_error" => Some(401),
+        "over_capacity" | "overloaded_error" | "service_unavailable" => Some(503),
         "invalid_request_error" => Some(400),
         _ => None,
     }
@@ -267,7 +286,7 @@ mod tests {
         let mut decoder = Decoder::new("asked");
         let mut out = VecDeque::new();
         for chunk in chunks {
-            if let Err(error) = decoder.take(serde_json::from_str(chunk).unwrap(), &mut out) {
+            if let Err(error) = decoder.take_chunk(serde_json::from_str(chunk).unwrap(), &mut out) {
                 let mut got: Vec<_> = out.iter().map(|delta| format!("{delta:?}")).collect();
                 got.push(format!("{} {}", error.status, error.message));
                 return got;
@@ -393,6 +412,11 @@ mod tests {
             (r#"{"error":{"code":1,"message":"odd"}}"#, "500 odd"),
             (r#"{"error":"overloaded"}"#, "500 overloaded"),
             (r#"{"object":"error","message":"too long","code":400}"#, "400 too long"),
+            (r#"{"x_groq":{"id":"r","error":"over_capacity"}}"#, "503 over_capacity"),
+            (
+                r#"{"choices":[{"delta":{},"finish_reason":"insufficient_system_resource"}]}"#,
+                "503 insufficient_system_resource",
+            ),
             (r#"{"choices":[{"error":{"code":503,"message":"m"}}]}"#, "503 m"),
             (
                 r#"{"choices":[{"delta":{},"finish_reason":"error"}]}"#,

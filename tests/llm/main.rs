@@ -1,7 +1,11 @@
-//! The OpenAI-compatible client against real sockets: against the mock with all its faults, and
-//! against servers that send recorded bodies in pieces.
+//! The model clients against real sockets: against the mock with all its faults, and against servers
+//! that send recorded bodies in pieces. `streams` plays those of each provider, `requests` looks at
+//! what is sent.
 
 #![expect(clippy::unwrap_used, reason = "a test that can't be set up has failed")]
+
+mod requests;
+mod streams;
 
 use std::collections::HashSet;
 use std::convert::Infallible;
@@ -579,7 +583,8 @@ async fn once_it_has_spoken_or_was_refused_nobody_else_is_asked() {
 
 #[tokio::test]
 async fn a_refused_key_is_told_by_the_name_of_its_setting() {
-    let (server, _) = mock(&["401"]).await;
+    let app = Router::new().fallback(async || StatusCode::UNAUTHORIZED);
+    let server = served(async move |listener| axum::serve(listener, app).await.unwrap()).await;
     let endpoint = || Some(ProviderSettings::new(&server.base, Some(KEY)).unwrap());
     let settings = LlmSettings {
         deepseek: endpoint(),
