@@ -37,7 +37,7 @@ fn everyone(base: &str) -> LlmSettings {
         Some(ProviderSettings::new(&format!("{base}/{path}"), key).unwrap())
     };
     LlmSettings {
-        default: at("router", Some(KEY)).map(|it| it.as_openrouter()),
+        default: at("router", Some(KEY)).map(ProviderSettings::as_openrouter),
         deepseek: at("deepseek", Some("sk-deep")),
         groq: at("groq", Some("gsk-groq")),
         gemini: at("gemini", Some("AIza-gem")),
