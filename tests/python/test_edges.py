@@ -193,7 +193,8 @@ async def test_ids_can_be_anything_and_stay_in_their_folder(house):
     assert server.terminate() == 0
     outside = {path for path in set(house.folder.parent.rglob("*")) - before
                if not path.is_relative_to(house.folder / "logs")}
-    assert {path.name for path in outside} <= {"dramatis.db", "dramatis.db-wal", "dramatis.db-shm"}
+    own = {"dramatis.db", "dramatis.db-wal", "dramatis.db-shm", "models.json"}
+    assert {path.name for path in outside} <= own
     assert not Path("/tmp/out").exists()
     assert "panicked" not in server.log.read_text()
 
