@@ -6,6 +6,8 @@ pub mod tags;
 
 pub mod config;
 
+pub mod clock;
+
 pub mod record;
 
 pub mod llm;
@@ -25,6 +27,8 @@ pub mod generation;
 pub mod turn_log;
 
 pub mod turn;
+
+pub mod chat;
 
 pub mod server;
 

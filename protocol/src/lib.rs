@@ -15,6 +15,7 @@ pub mod client;
 pub mod frame;
 pub mod limits;
 pub mod read;
+pub mod rpc;
 pub mod schema;
 pub mod sentences;
 pub mod server;

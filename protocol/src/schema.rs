@@ -10,7 +10,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value, json};
 
 use crate::limits::{MAX_ID_BYTES, PROTOCOL_VERSION};
-use crate::{assets, client, sentences, server, state};
+use crate::{assets, client, rpc, sentences, server, state};
 
 /// Every message type with its schema, first what the game sends, then what the server sends.
 #[must_use]
@@ -64,6 +64,23 @@ pub fn assets() -> Vec<(&'static str, Value)> {
         asset::<assets::SystemRulesFile>("system_rules"),
         asset::<sentences::Sentences>("sentences"),
     ]
+}
+
+/// What crosses the socket of the roleplay door: what a client may send, and what it gets.
+#[must_use]
+pub fn of_rpc() -> Vec<(&'static str, Value)> {
+    vec![rpc::<rpc::Prompt>("prompt"), rpc::<rpc::RpcFrame<'_>>("frame")]
+}
+
+/// Open: later versions may add fields, and clients send what else they like.
+fn rpc<T: JsonSchema>(kind: &'static str) -> (&'static str, Value) {
+    let settings = SchemaSettings::draft2020_12()
+        .for_serialize()
+        .with_transform(RecursiveTransform(forget_null));
+    let mut schema = settings.into_generator().into_root_schema_for::<T>();
+    schema.insert("$id".to_owned(), format!("urn:dramatis:rpc:1:{kind}").into());
+    schema.insert("title".to_owned(), kind.into());
+    (kind, head_first(schema))
 }
 
 fn asset<T: JsonSchema>(kind: &'static str) -> (&'static str, Value) {

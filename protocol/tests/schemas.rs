@@ -22,9 +22,14 @@ fn pretty(schema: &Value) -> String {
     format!("{}\n", serde_json::to_string_pretty(schema).unwrap())
 }
 
-/// The messages, and the files of designers in a folder of their own.
-fn everything() -> [(PathBuf, Vec<(&'static str, Value)>); 2] {
-    [(folder(), schema::all()), (folder().join("assets"), schema::assets())]
+/// The messages of games; the files of designers and the roleplay door in folders of their own.
+fn everything() -> [(PathBuf, Vec<(&'static str, Value)>); 3] {
+    let within = |name: &str| folder().join(name);
+    [
+        (folder(), schema::all()),
+        (within("assets"), schema::assets()),
+        (within("rpc"), schema::of_rpc()),
+    ]
 }
 
 #[test]

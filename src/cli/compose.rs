@@ -16,15 +16,16 @@ use crate::actor::{Actor, Pace, Script};
 use crate::assets::{Library, Watcher, is_folder_of_assets};
 use crate::config::{ContextSettings, EmbedderChoice, LlmChoice, Secret, Settings};
 use crate::generation::{Generator, Results};
+use crate::chat::{self, Chats};
 use crate::llm::{Llm, ProviderSettings};
 use crate::prompt::PromptLimits;
 use crate::retrieval::embed::{Embed, Endpoint};
 use crate::retrieval::rank::Floors;
 use crate::retrieval::{self, Retriever};
-use crate::server::{self, Access};
+use crate::server::{self, Access, Behind};
 use crate::store::Store;
 use crate::turn::agent::Services;
-use crate::turn::clock::{Clock, Ids};
+use crate::clock::{Clock, Ids};
 use crate::turn::registry::Registry;
 use crate::turn::state::Rules;
 use crate::turn_log::{LogError, LogLimits, TurnLog};
@@ -45,7 +46,7 @@ pub(super) const SCRIPTED_MODEL: &str = "scripted/actor";
 pub(super) struct House {
     store: Store,
     log: TurnLog,
-    registry: Registry,
+    behind: Behind,
     access: Access,
     library: Arc<Library>,
     retriever: Retriever,
@@ -100,16 +101,24 @@ impl House {
             ids: Ids::random(),
             rules: rules(settings),
             reasoning: models::learnt(settings),
-            default_model: match &settings.llm {
-                LlmChoice::Scripted => SCRIPTED_MODEL.to_owned(),
-                LlmChoice::Model { model } => model.clone(),
-            },
+            default_model: model(&settings.llm),
             idle_timeout: AGENT_IDLE,
         };
-        let registry = Registry::new(services, settings.max_agents);
+        let chats = Chats::new(chat::Services {
+            store: store.clone(),
+            log: log.clone(),
+            generator: services.generator.clone(),
+            library: Arc::clone(&library),
+            clock: services.clock.clone(),
+            ids: services.ids.clone(),
+            default_model: model(&settings.chat_llm),
+            reasoning: services.reasoning.clone(),
+            history: settings.context.history_messages,
+        });
+        let behind = Behind { registry: Registry::new(services, settings.max_agents), chats };
         let watcher = watch(&library);
         let access = access(settings);
-        Ok(Self { store, log, registry, access, library, retriever, watcher, llm })
+        Ok(Self { store, log, behind, access, library, retriever, watcher, llm })
     }
 
     /// Tells the log who plays.
@@ -133,13 +142,20 @@ impl House {
             async move { retriever.follow(changes, is_indexed).await }
         });
         keeper.spawn(async move { llm.catalog().follow().await });
-        let served = server::run(listener, self.registry, self.access, shutdown).await;
+        let served = server::run(listener, self.behind, self.access, shutdown).await;
         keeper.shutdown().await;
         retriever.close().await;
         self.store.close().await;
         self.log.close().await;
         drop(self.watcher);
         served.context("the server stopped")
+    }
+}
+
+fn model(choice: &LlmChoice) -> String {
+    match choice {
+        LlmChoice::Scripted => SCRIPTED_MODEL.to_owned(),
+        LlmChoice::Model { model } => model.clone(),
     }
 }
 

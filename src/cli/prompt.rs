@@ -12,7 +12,7 @@ use dramatis_protocol::{Actor, AgentState, Id};
 use super::{assets, context};
 use crate::assets::Assets;
 use crate::generation::{Results, Whose, remind};
-use crate::prompt::{Background, Built, Draft, GamePrompt, PromptLimits};
+use crate::prompt::{Background, Built, Draft, Form, PromptLimits, TurnPrompt};
 use crate::record::{Observation, Occurrence};
 use crate::retrieval::{self, Retriever};
 use crate::store::Store;
@@ -73,7 +73,8 @@ async fn build(args: &PromptArgs, assets: &Arc<Assets>) -> anyhow::Result<Built>
         actor: Some(Actor { id: None, name: Some(args.from.clone()) }),
         ..Occurrence::default()
     });
-    let draft = Draft::new(&GamePrompt {
+    let draft = Draft::new(&TurnPrompt {
+        form: Form::Game,
         agent: &state.name,
         state: &state,
         background: &background,

@@ -12,6 +12,8 @@ pub struct ContextSettings {
     pub prompt_tokens: usize,
     /// Past turns shown where a state says nothing.
     pub history_turns: usize,
+    /// Messages that a prompt of a chat shows.
+    pub history_messages: usize,
     /// Pieces of lore looked up for a turn where a state says nothing.
     pub lore_results: usize,
     /// Memories looked up for a turn where a state says nothing.
@@ -45,6 +47,7 @@ impl ContextSettings {
         Ok(Self {
             prompt_tokens: read.count("DRAMATIS_PROMPT_TOKENS", 1_000..=10_000_000)?,
             history_turns: read.count("DRAMATIS_HISTORY_TURNS", 0..=1_000)?,
+            history_messages: read.count("DRAMATIS_HISTORY_MESSAGES", 0..=1_000)?,
             lore_results: read.count("DRAMATIS_LORE_RESULTS", 0..=20)?,
             memory_results: read.count("DRAMATIS_MEMORY_RESULTS", 0..=20)?,
             embedder: EmbedderChoice::read(read)?,

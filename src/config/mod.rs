@@ -174,6 +174,7 @@ pub const SETTINGS: &[Setting] = &[
     ),
     setting("DRAMATIS_PROMPT_TOKENS", "16000", "Most tokens of a prompt, four characters each"),
     setting("DRAMATIS_HISTORY_TURNS", "20", "Past turns that an agent is shown"),
+    setting("DRAMATIS_HISTORY_MESSAGES", "10", "Past messages that a prompt of a chat shows"),
     setting("DRAMATIS_LORE_RESULTS", "2", "Pieces of lore that are looked up for a turn"),
     setting("DRAMATIS_MEMORY_RESULTS", "3", "Memories that are looked up for a turn"),
     setting(

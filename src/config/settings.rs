@@ -52,6 +52,8 @@ pub struct Settings {
     pub max_queued_requests: usize,
     /// Who plays the agents.
     pub llm: LlmChoice,
+    /// Who plays in chats, where nobody has chosen a model.
+    pub chat_llm: LlmChoice,
     /// Who can be asked for models.
     pub providers: ProviderChoices,
     /// The models that a game may name beside that.
@@ -159,7 +161,8 @@ impl Settings {
             max_waiting: read.count("DRAMATIS_MAX_WAITING", 1..=64)?,
             max_message_bytes: read
                 .count("DRAMATIS_MAX_MESSAGE_BYTES", 1_024..=64 * 1024 * 1024)?,
-            llm: read.llm(&providers),
+            llm: read.llm(&providers, "ACTIVE_STREAM_LLM_MODEL"),
+            chat_llm: read.llm(&providers, "LLM_MODEL"),
             providers,
             models: AllowedModels::from_list(&read.text("DRAMATIS_MODELS")),
             context: ContextSettings::read(&read)?,
@@ -284,11 +287,11 @@ impl Reader<'_> {
     }
 
     /// Where nobody can be asked, the model's name means nothing.
-    fn llm(&self, providers: &ProviderChoices) -> LlmChoice {
+    fn llm(&self, providers: &ProviderChoices, setting: &'static str) -> LlmChoice {
         if providers.is_empty() {
             return LlmChoice::Scripted;
         }
-        let model = self.set("ACTIVE_STREAM_LLM_MODEL").unwrap_or_else(|| self.text("LLM_MODEL"));
+        let model = self.set(setting).unwrap_or_else(|| self.text("LLM_MODEL"));
         LlmChoice::Model { model }
     }
 }

@@ -3,6 +3,7 @@
 //! or listeners; whoever holds a [`Generation`] ends the request by dropping it.
 
 mod look_up;
+mod metrics;
 mod running;
 
 use std::sync::Arc;
@@ -12,13 +13,15 @@ use tokio::time::Instant;
 
 use crate::assets::Library;
 use crate::config::AllowedModels;
-use crate::llm::{Llm, Load};
-use crate::prompt::{Background, Draft, GamePrompt, PromptLimits};
+use crate::llm::{Llm, Load, ModelInfo};
+use crate::prompt::{Background, Draft, PromptLimits, TurnPrompt};
 use crate::record::{Observation, PastTurn, ToolSpec};
 use crate::retrieval::Retriever;
 use crate::tags::Vocabulary;
 
+pub use crate::prompt::Form;
 pub use look_up::{Results, Whose, remind};
+pub use metrics::{count_failure, count_usage};
 use running::Preparation;
 pub use running::{Generation, Sent, Step};
 
@@ -36,6 +39,8 @@ pub struct Generator {
 /// What a request is made for.
 #[derive(Debug, Clone, Copy)]
 pub struct GenerationPlan<'a> {
+    /// How things are told.
+    pub form: Form,
     /// The play session.
     pub session_id: &'a Id,
     /// The agent.
@@ -108,6 +113,20 @@ impl Generator {
         &self.models
     }
 
+    /// The models that are known, as far as they may be named.
+    #[must_use]
+    pub fn known_models(&self) -> Vec<ModelInfo> {
+        let mut known = self.llm.catalog().models();
+        known.retain(|model| self.models.allows(&model.id));
+        known
+    }
+
+    /// Whether there is anybody to ask for a model.
+    #[must_use]
+    pub fn can_ask(&self, model: &str) -> bool {
+        self.llm.can_ask(model)
+    }
+
     /// Whether the built-in actor plays this model.
     #[must_use]
     pub fn is_scripted(&self, model: &str) -> bool {
@@ -136,7 +155,8 @@ impl Generator {
         for (field, id) in &background.unknown {
             tracing::debug!(agent = %plan.agent_id, field, %id, "the state names an unknown asset");
         }
-        let draft = Draft::new(&GamePrompt {
+        let draft = Draft::new(&TurnPrompt {
+            form: plan.form,
             agent: plan.agent_id,
             state: plan.state,
             background: &background,

@@ -4,10 +4,10 @@
 use crate::llm::{Cue, CueSection};
 use crate::record::{Observation, Occurrence};
 
-use super::{GamePrompt, dossier, observation};
+use super::{TurnPrompt, dossier, observation};
 
 /// The cue for a prompt that shows `past_turns` turns.
-pub fn of(prompt: &GamePrompt<'_>, past_turns: usize) -> Cue {
+pub fn of(prompt: &TurnPrompt<'_>, past_turns: usize) -> Cue {
     let newest = prompt.input.iter().rposition(|seen| matches!(seen, Observation::Event(_)));
     let event = newest.and_then(|at| prompt.input.get(at)).and_then(occurrence);
     let others = prompt.input.iter().enumerate().filter(|(at, _)| Some(*at) != newest);
@@ -35,7 +35,7 @@ pub fn of(prompt: &GamePrompt<'_>, past_turns: usize) -> Cue {
     }
 }
 
-fn sections(prompt: &GamePrompt<'_>) -> Vec<CueSection> {
+fn sections(prompt: &TurnPrompt<'_>) -> Vec<CueSection> {
     let persona = prompt.background.persona();
     let heading = &prompt.background.sentences().character_heading;
     let persona = persona.map(|text| (heading.clone(), text.to_owned()));

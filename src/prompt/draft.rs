@@ -13,13 +13,14 @@ use super::question::{self, Question};
 use super::section::{self, Section};
 use super::sentences::{Say, heading, note};
 use super::window::{self, CHARS_PER_TOKEN, tokens};
-use super::{Built, GamePrompt, Reminders, cue, observation, reply, system};
+use super::{Built, Form, Reminders, TurnPrompt, chat, cue, observation, reply, system};
 use crate::llm::Cue;
 use crate::record::{ContextReport, Observation};
 
 /// The plan of a turn's prompt.
 #[derive(Debug)]
 pub struct Draft {
+    form: Form,
     sentences: Arc<Sentences>,
     sections: Vec<Section>,
     turns: Vec<Turn>,
@@ -35,18 +36,21 @@ pub struct Draft {
 impl Draft {
     /// Plans a turn's prompt.
     #[must_use]
-    pub fn new(prompt: &GamePrompt<'_>) -> Self {
+    pub fn new(prompt: &TurnPrompt<'_>) -> Self {
         // Where it all begins is told once; from then on the game says how things stand.
-        let is_first = prompt.history.is_empty() && prompt.forgotten == 0;
+        let is_first = prompt.forgotten == 0 && prompt.history.iter().all(|it| it.input.is_empty());
         let scene = prompt.background.scene().filter(|_| is_first);
         let sentences = prompt.background.sentences();
         let say = Say::new(sentences);
-        let mut sections = system::sections(prompt.state, prompt.background, prompt.vocabulary);
-        sections.extend(system::context(prompt.state, scene, sentences));
+        let mut sections = match prompt.form {
+            Form::Game => system::sections(prompt.state, prompt.background, prompt.vocabulary),
+            Form::Chat => chat::sections(prompt.state, prompt.background),
+        };
+        sections.extend(system::context(prompt, scene));
         let mut report = ContextReport { budget: prompt.limits.tokens, ..ContextReport::default() };
         let budget = prompt.limits.tokens.saturating_mul(CHARS_PER_TOKEN);
-        let input: Vec<Line> = prompt.input.iter().map(|seen| line(seen, &say)).collect();
-        let around = around(sentences);
+        let input: Vec<Line> = prompt.input.iter().map(|seen| line(seen, prompt.form, &say)).collect();
+        let around = around(prompt.form, sentences);
         let newest = input.last().map_or(0, Line::chars);
         section::fit(&mut sections, budget.saturating_sub(around + newest));
         let fixed: usize = sections.iter().map(Section::chars).sum::<usize>() + around;
@@ -57,8 +61,8 @@ impl Draft {
         report.turns_shown = turns.len();
         let question = question::of(prompt.history, prompt.input, prompt.follow_up);
         let cue = cue::of(prompt, turns.len());
-        let (follow_up, sentences) = (prompt.follow_up, sentences.clone());
-        Self { sentences, sections, turns, input, follow_up, room, question, cue, report }
+        let (form, follow_up, sentences) = (prompt.form, prompt.follow_up, sentences.clone());
+        Self { form, sentences, sections, turns, input, follow_up, room, question, cue, report }
     }
 
     /// The turns that the history shows.
@@ -88,16 +92,16 @@ impl Draft {
     /// The messages, with what the character is reminded of.
     #[must_use]
     pub fn finish(self, mut reminders: Reminders) -> Built {
-        let Self { sentences, mut sections, turns, input, follow_up, .. } = self;
+        let Self { form, sentences, mut sections, turns, input, follow_up, .. } = self;
         let (mut cue, mut report) = (self.cue, self.report);
         reminders.fit(self.room);
         reminders.tell(&mut cue, &sentences);
         // After the scene, before how things stand.
         let context = sections.iter().position(|section| section.name.starts_with("part: "));
         let at = context.unwrap_or(sections.len());
-        sections.splice(at..at, reminders.sections(&sentences));
+        sections.splice(at..at, reminders.sections(form, &sentences));
         let system = system::text(&sections);
-        let context = system::context_text(&sections, &sentences);
+        let context = system::context_text(&sections, form, &sentences);
         report.sections = sections.iter().map(Section::report).collect();
         report.system_tokens = tokens(system.chars().count());
         report.context_tokens = tokens(context.chars().count());
@@ -114,33 +118,45 @@ impl Draft {
 
 /// The length of the headings of the present situation, and of the sentence that stands where nothing
 /// else does.
-fn around(say: &Sentences) -> usize {
-    let headings =
-        [heading(&say.context_heading), heading(&say.events_heading), note(&say.goes_on)];
+fn around(form: Form, say: &Sentences) -> usize {
+    let now = system::now_heading(form, say);
+    let headings = [heading(&say.context_heading), heading(now), note(&say.goes_on)];
     headings.iter().map(|text| text.chars().count() + 2).sum()
 }
 
-fn line(observation: &Observation, say: &Say<'_>) -> Line {
+fn line(observation: &Observation, form: Form, say: &Say<'_>) -> Line {
     let answer = match observation {
         Observation::ToolAnswer(answer) => Some(answer.clone()),
         Observation::Event(_) | Observation::Notification(_) => None,
     };
-    Line { text: observation::line(observation, say), answer }
+    Line { text: told(observation, form, say), answer }
+}
+
+fn told(observation: &Observation, form: Form, say: &Say<'_>) -> String {
+    match form {
+        Form::Game => observation::line(observation, say),
+        Form::Chat => chat::line(observation),
+    }
 }
 
 /// The past turns and the observations that fit `room` characters.
 fn fitting(
-    prompt: &GamePrompt<'_>,
+    prompt: &TurnPrompt<'_>,
     mut input: Vec<Line>,
     room: usize,
     say: &Say<'_>,
     report: &mut ContextReport,
 ) -> (Vec<Turn>, Vec<Line>) {
+    let wanted = prompt.state.history_turns.map(|turns| usize::try_from(turns));
+    let wanted = wanted.map_or(prompt.limits.history_turns, |turns| turns.unwrap_or(usize::MAX));
+    let (turns, block) = match prompt.form {
+        Form::Game => (wanted, prompt.limits.block),
+        // Whoever chats counts messages, and has counted them.
+        Form::Chat => (usize::MAX, 1),
+    };
     let rule = window::Rule {
-        turns: prompt.state.history_turns.map_or(prompt.limits.history_turns, |turns| {
-            usize::try_from(turns).unwrap_or(usize::MAX)
-        }),
-        block: prompt.limits.block,
+        turns,
+        block,
         first: prompt.forgotten,
         keep: usize::from(prompt.follow_up && !prompt.history.is_empty()),
     };
@@ -166,7 +182,7 @@ fn fitting(
 }
 
 /// The turns from `outside` on, each with what became of its calls since.
-fn read_turns(prompt: &GamePrompt<'_>, outside: usize, say: &Say<'_>) -> Vec<Turn> {
+fn read_turns(prompt: &TurnPrompt<'_>, outside: usize, say: &Say<'_>) -> Vec<Turn> {
     let mut answered: HashMap<&Id, BTreeSet<u32>> = HashMap::new();
     let shown = prompt.history.iter().skip(outside);
     for observation in shown.clone().flat_map(|turn| &turn.input).chain(prompt.input) {
@@ -181,8 +197,11 @@ fn read_turns(prompt: &GamePrompt<'_>, outside: usize, say: &Say<'_>) -> Vec<Tur
             let last = outside + number + 1 == prompt.history.len();
             let answered = answered.get(&turn.turn_id).unwrap_or(&none);
             let follow_up = last && prompt.follow_up;
-            let reply = reply::read(turn, answered, prompt.vocabulary, follow_up, say);
-            let input = turn.input.iter().map(|seen| observation::line(seen, say)).collect();
+            let reply = match prompt.form {
+                Form::Game => reply::read(turn, answered, prompt.vocabulary, follow_up, say),
+                Form::Chat => chat::reply(turn),
+            };
+            let input = turn.input.iter().map(|seen| told(seen, prompt.form, say)).collect();
             Turn { turn_id: turn.turn_id.clone(), input, reply }
         })
         .collect()

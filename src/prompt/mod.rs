@@ -1,5 +1,6 @@
 //! The messages of a turn, as data: who the character is and how it speaks, what it has lived through,
-//! what it is reminded of, how things stand, what happens now. Pure functions; what has to be looked up
+//! what it is reminded of, how things stand, what happens now; for games, and for chats ([`Form`]),
+//! which share everything but the way in which things are told. Pure functions; what has to be looked up
 //! comes between [`Draft::new`] and [`Draft::finish`].
 //!
 //! What stays the same from turn to turn stands first (one system message, then history cut in
@@ -15,6 +16,7 @@ use crate::record::{ContextReport, Message, Observation, PastTurn};
 use crate::tags::Vocabulary;
 
 mod background;
+mod chat;
 mod cue;
 mod dialect;
 mod dossier;
@@ -58,9 +60,21 @@ impl Default for PromptLimits {
     }
 }
 
-/// Everything that the messages of one game turn are made from.
+/// How a character speaks, and how it is told what happens.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Form {
+    /// It speaks and acts in tags, and perceives what happens line by line, the words of others quoted.
+    #[default]
+    Game,
+    /// It is talked to: both sides write plain text.
+    Chat,
+}
+
+/// Everything that the messages of one turn are made from.
 #[derive(Debug, Clone, Copy)]
-pub struct GamePrompt<'a> {
+pub struct TurnPrompt<'a> {
+    /// How things are told.
+    pub form: Form,
     /// The agent's id, for the cue.
     pub agent: &'a str,
     /// The state that the game reported for this turn.

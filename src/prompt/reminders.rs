@@ -6,6 +6,7 @@ use dramatis_protocol::Sentences;
 use crate::llm::{Cue, CueSection};
 use crate::record::{LeftOut, LeftOutBecause, Piece, Retrieved, Woken};
 
+use super::Form;
 use super::section::{Section, first_chars};
 use super::system::situation;
 
@@ -55,7 +56,7 @@ impl Reminders {
     }
 
     /// The sections, those with something in them.
-    pub(super) fn sections(&self, say: &Sentences) -> Vec<Section> {
+    pub(super) fn sections(&self, form: Form, say: &Sentences) -> Vec<Section> {
         let Retrieved { lore, memories, .. } = &self.retrieved;
         let entries = self.lorebook.entries.iter().map(|entry| &*entry.content);
         let lore = joined(entries.chain(lore.iter().map(|piece| &*piece.text)));
@@ -63,7 +64,7 @@ impl Reminders {
         [("lore", &say.lore_heading, lore), ("memories", &say.memories_heading, memories)]
             .into_iter()
             .filter(|(.., text)| !text.trim().is_empty())
-            .map(|(name, title, text)| situation(name, title, &text))
+            .map(|(name, title, text)| situation(form, name, title, &text))
             .collect()
     }
 

@@ -10,7 +10,7 @@ use crate::tags::Vocabulary;
 
 use super::section::{Place, Section};
 use super::sentences::heading;
-use super::{Background, dialect, dossier, quote};
+use super::{Background, Form, TurnPrompt, dialect, dossier, quote};
 
 /// What gives way when there is no room: the scene and the game's parts before its dossier, the
 /// dossier before the world; of several the last first. Who the character is, the rules and the tags
@@ -30,18 +30,10 @@ pub fn sections(
     let say = background.sentences();
     let you_are = fill(&say.you_are, &[("name", &quote::one_line(&state.name))]);
     let opening = format!("{you_are}\n{}", say.role);
-    let laws = list(background.rules.iter().map(|rule| &*rule.prompt));
     let rules = list(say.rules.iter().map(String::as_str));
-    let world = background.world_prompt().unwrap_or_default().to_owned();
-    let persona = background.persona().unwrap_or_default().to_owned();
-    let persona_heading = format!("## {}", say.character_heading);
-    let mut sections = vec![
-        new("opening", "", opening),
-        new("base_rules", &heading(&say.play_heading), list(background.base_rules())),
-        new("rules", &heading(&say.laws_heading), laws),
-        new("world", &heading(&say.world_heading), world).ranked(WORLD_RANK),
-        new("character", &persona_heading, persona),
-    ];
+    let mut sections = vec![new("opening", "", opening)];
+    sections.extend(of_assets(background));
+    sections.push(character(background, background.persona().unwrap_or_default().to_owned()));
     for (rank, (title, text)) in
         (DOSSIER_RANK..).zip(state.dossier.iter().filter_map(dossier::section))
     {
@@ -52,6 +44,27 @@ pub fn sections(
     sections.push(new("closing", &heading(&say.rules_heading), rules));
     sections.retain(|section| section.chars() > 0);
     sections
+}
+
+/// What holds in the world: the rules, and the world itself.
+pub fn of_assets(background: &Background) -> [Section; 3] {
+    let new = |name: &str, title: &str, body| {
+        Section::new(Place::System, name, &heading(title), body)
+    };
+    let say = background.sentences();
+    let laws = list(background.rules.iter().map(|rule| &*rule.prompt));
+    let world = background.world_prompt().unwrap_or_default().to_owned();
+    [
+        new("base_rules", &say.play_heading, list(background.base_rules())),
+        new("rules", &say.laws_heading, laws),
+        new("world", &say.world_heading, world).ranked(WORLD_RANK),
+    ]
+}
+
+/// Who the character is.
+pub fn character(background: &Background, text: String) -> Section {
+    let heading = format!("## {}", background.sentences().character_heading);
+    Section::new(Place::System, "character", &heading, text)
 }
 
 /// A line for each rule.
@@ -67,21 +80,27 @@ fn list<'a>(rules: impl IntoIterator<Item = &'a str>) -> String {
 }
 
 /// How things stand now.
-pub fn context(state: &AgentState, scene: Option<&str>, say: &Sentences) -> Vec<Section> {
-    let scene = scene.map(|text| situation("scene", &say.scene_heading, text).ranked(SCENE_RANK));
-    let parts = state.prompt_parts.iter().filter(|part| !part.text.trim().is_empty());
+pub fn context(prompt: &TurnPrompt<'_>, scene: Option<&str>) -> Vec<Section> {
+    let title = &prompt.background.sentences().scene_heading;
+    let scene =
+        scene.map(|text| situation(prompt.form, "scene", title, text).ranked(SCENE_RANK));
+    let parts = prompt.state.prompt_parts.iter().filter(|part| !part.text.trim().is_empty());
     let parts = (PART_RANK..).zip(parts).map(|(rank, part)| {
         let name = format!("part: {}", quote::one_line(&part.title));
-        situation(&name, &part.title, &part.text).ranked(rank)
+        situation(prompt.form, &name, &part.title, &part.text).ranked(rank)
     });
     scene.into_iter().chain(parts).collect()
 }
 
-/// A section of the present situation. Its words may be a player's.
-pub fn situation(name: &str, title: &str, text: &str) -> Section {
+/// A section of the present situation. Its words may be a player's; where there are no tags, none can
+/// be forged.
+pub fn situation(form: Form, name: &str, title: &str, text: &str) -> Section {
     let (title, text) = (quote::one_line(title), quote::block(text, ""));
-    let heading = format!("#### {}", quote::escaped(&title));
-    Section::new(Place::Context, name, &heading, quote::escaped(&text).into_owned())
+    let (title, text) = match form {
+        Form::Game => (quote::escaped(&title), quote::escaped(&text)),
+        Form::Chat => (title.into(), text.into()),
+    };
+    Section::new(Place::Context, name, &format!("#### {title}"), text.into_owned())
 }
 
 /// The system message.
@@ -93,12 +112,20 @@ pub fn text(sections: &[Section]) -> String {
 
 /// How things stand now, up to the heading under which it is told what happens; empty if there is
 /// nothing to say of it.
-pub fn context_text(sections: &[Section], say: &Sentences) -> String {
+pub fn context_text(sections: &[Section], form: Form, say: &Sentences) -> String {
     let out = joined(sections, Place::Context);
     if out.is_empty() {
         return out;
     }
-    format!("{}\n\n{out}\n{}", heading(&say.context_heading), heading(&say.events_heading))
+    format!("{}\n\n{out}\n{}", heading(&say.context_heading), heading(now_heading(form, say)))
+}
+
+/// The heading of what happens, or is said, now.
+pub fn now_heading(form: Form, say: &Sentences) -> &str {
+    match form {
+        Form::Game => &say.events_heading,
+        Form::Chat => &say.said_heading,
+    }
 }
 
 fn joined(sections: &[Section], place: Place) -> String {

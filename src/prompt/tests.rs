@@ -175,7 +175,8 @@ fn draft_in(
     follow_up: bool,
     limits: &PromptLimits,
 ) -> Draft {
-    Draft::new(&GamePrompt {
+    Draft::new(&TurnPrompt {
+        form: Form::Game,
         agent: "marta",
         state,
         background: &Background::default(),
@@ -196,7 +197,8 @@ fn built_saying(
     input: &[Observation],
     follow_up: bool,
 ) -> Built {
-    let draft = Draft::new(&GamePrompt {
+    let draft = Draft::new(&TurnPrompt {
+        form: Form::Game,
         agent: "marta",
         state,
         background: &Background::of(say.clone(), state),

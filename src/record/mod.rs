@@ -2,6 +2,7 @@
 //! it. Nothing here acts; `llm` speaks in these words, `turn` fills them in, `store` keeps what the
 //! next prompt needs, `turn_log` writes everything to files, and analysis reads it back.
 
+mod chat;
 mod context;
 mod history;
 mod message;
@@ -9,6 +10,7 @@ mod presented;
 mod retrieved;
 mod turn;
 
+pub use chat::{ChatMessage, ChatSession, NEW_SESSION, title_of};
 pub use context::{ContextReport, Fate, SectionReport};
 pub use history::{
     AgentHistory, LedgerTag, Observation, Occurrence, PastTurn, ToolAnswer, TurnEnd, TurnResult,

@@ -1,9 +1,12 @@
-//! The doors: the game's socket (`game`) and what operators ask (`ops`). Listens, lets in, and at the
-//! end lets every turn's last word out before it closes. What is said through a door is `turn`'s.
+//! The doors: the game's socket (`game`), the roleplay socket (`rpc`) and what operators ask (`ops`).
+//! Listens, lets in (`entrance`), and at the end lets every last word out before it closes. What is said
+//! through a door is `turn`'s or `chat`'s.
 
+mod entrance;
 mod game;
 mod metrics;
 mod ops;
+mod rpc;
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -22,6 +25,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::chat::Chats;
 use crate::config::Secret;
 use crate::turn::registry::Registry;
 
@@ -65,10 +69,20 @@ impl Access {
 #[derive(Clone)]
 struct Doors {
     registry: Registry,
+    chats: Chats,
     access: Arc<Access>,
     places: Arc<Semaphore>,
     stopping: CancellationToken,
     connections: TaskTracker,
+}
+
+/// What stands behind the doors.
+#[derive(Clone)]
+pub struct Behind {
+    /// For games.
+    pub registry: Registry,
+    /// For everybody else.
+    pub chats: Chats,
 }
 
 /// Serves the listener until `shutdown` resolves; then ends every turn, tells the games, and waits
@@ -78,12 +92,14 @@ struct Doors {
 /// If the listener fails.
 pub async fn run(
     listener: TcpListener,
-    registry: Registry,
+    behind: Behind,
     access: Access,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
+    let Behind { registry, chats } = behind;
     let doors = Doors {
         registry: registry.clone(),
+        chats: chats.clone(),
         places: Arc::new(Semaphore::new(access.max_connections)),
         access: Arc::new(access),
         stopping: CancellationToken::new(),
@@ -92,6 +108,7 @@ pub async fn run(
     let (stopping, connections) = (doors.stopping.clone(), doors.connections.clone());
     let router = Router::new()
         .route("/ws", get(game::upgrade))
+        .route("/ws/rpc", get(rpc::upgrade))
         .route("/healthz", get(ops::health))
         .route("/readyz", get(ops::ready))
         .route("/metrics", get(ops::metrics))
@@ -121,6 +138,7 @@ pub async fn run(
     if tokio::time::timeout(DRAIN, connections.wait()).await.is_err() {
         tracing::warn!(left = connections.len(), "connections did not end in time");
     }
+    chats.close().await;
     registry.close().await;
     outcome
 }

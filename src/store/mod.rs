@@ -1,12 +1,13 @@
 //! What must outlive a connection or the server: play sessions, and for each agent its turns, what
-//! it perceived since, its last known state, and what it can be reminded of; and the lore that is
-//! looked up. A facade over SQLite that lets none of its types out.
+//! it perceived since, its last known state, and what it can be reminded of; chats with their messages
+//! (`chats`); and the lore that is looked up. A facade over SQLite that lets none of its types out.
 //!
 //! An agent's task is the truth while it lives; it sends its writes in order and waits for a commit
 //! only where the game was promised one. Reads see whatever was submitted before them. All of it
 //! happens within a tokio runtime. The log for people and replay is `turn_log`'s.
 
 mod bm25;
+mod chats;
 mod ended;
 mod error;
 mod queue;
@@ -26,6 +27,7 @@ use dramatis_protocol::Id;
 use rusqlite::Connection;
 use tokio::sync::Semaphore;
 
+pub use chats::{ChatTurn, StoredChat, chat_memories};
 pub use error::{StoreError, StoreErrorKind};
 pub use queue::Ticket;
 pub use read::{KNOWN_EVENTS, StoredAgent};

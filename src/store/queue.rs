@@ -16,6 +16,7 @@ use rusqlite::Connection;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio_util::task::TaskTracker;
 
+use super::chats::{self, ChatWrite};
 use super::error::{Failure, StoreError};
 use super::search::LoreChunk;
 use super::write::{self, Write};
@@ -60,12 +61,19 @@ pub(super) enum Job {
     },
     /// The index of lore becomes one piece.
     JoinLore,
+    Chat(ChatWrite),
     Vectors {
         model: String,
         vectors: Vec<(i64, Vec<f32>)>,
     },
     /// Nothing: its answer tells that what came before has been dealt with.
     Barrier,
+}
+
+impl Job {
+    const fn ends_a_session(&self) -> bool {
+        matches!(self, Self::ForgetSession { .. } | Self::Chat(ChatWrite::Forget { .. }))
+    }
 }
 
 /// Whether there was anything to do.
@@ -223,7 +231,7 @@ impl Queue {
                 continue;
             }
             desk.to_sweep |=
-                group.iter().any(|entry| matches!(entry.job, Job::ForgetSession { .. }));
+                group.iter().any(|entry| entry.job.ends_a_session());
             let (entries, rooms): (Vec<_>, Vec<_>) =
                 group.into_iter().map(|entry| ((entry.job, entry.answer), entry.room)).unzip();
             drop(rooms);
@@ -335,6 +343,7 @@ fn perform(connection: &Connection, job: &Job) -> Result<bool, Failure> {
         Job::AddLore { name, chunks } => search::add_lore(connection, name, chunks),
         Job::JoinLore => search::join_lore(connection),
         Job::Vectors { model, vectors } => search::keep_vectors(connection, model, vectors),
+        Job::Chat(write) => chats::apply(connection, write),
         Job::Barrier => Ok(true),
     }
 }

@@ -118,6 +118,39 @@ BEGIN
     DELETE FROM words WHERE rowid = old.document;
 END;
 ",
+    // A chat has a session of a name that no game can give; its characters are agents there, and
+    // remember as those do. Times are milliseconds since 1970.
+    r"
+CREATE TABLE chats (
+    session    INTEGER PRIMARY KEY REFERENCES sessions ON DELETE CASCADE,
+    id         TEXT NOT NULL UNIQUE,
+    title      TEXT NOT NULL,
+    world      TEXT NOT NULL,
+    character  TEXT NOT NULL,
+    model      TEXT NOT NULL,
+    created    INTEGER NOT NULL,
+    updated    INTEGER NOT NULL
+);
+CREATE INDEX chats_by_time ON chats (updated);
+CREATE TABLE messages (
+    message    INTEGER PRIMARY KEY,
+    session    INTEGER NOT NULL REFERENCES chats ON DELETE CASCADE,
+    id         TEXT NOT NULL,
+    role       TEXT NOT NULL,
+    sender     TEXT,
+    content    TEXT NOT NULL,
+    partial    INTEGER NOT NULL,
+    time       INTEGER NOT NULL,
+    UNIQUE (session, id)
+);
+CREATE INDEX messages_of_session ON messages (session, message);
+CREATE TABLE clients (
+    id         TEXT PRIMARY KEY,
+    body       TEXT NOT NULL,
+    used       INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX clients_by_time ON clients (used);
+",
 ];
 
 /// Sets up the one connection that writes, and brings its file up to date.

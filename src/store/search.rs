@@ -215,7 +215,16 @@ pub(super) fn remember(
     text: &Findable,
 ) -> Result<(), Failure> {
     turn_key(connection, session, agent, turn_id)?;
-    let agent = agent_key(connection, session, agent)?.agent;
+    keep_memory(connection, agent_key(connection, session, agent)?.agent, turn_id, text)
+}
+
+/// The same for the row of an agent, whatever the turn is.
+pub(super) fn keep_memory(
+    connection: &Connection,
+    agent: i64,
+    turn_id: &str,
+    text: &Findable,
+) -> Result<(), Failure> {
     forget_turn(connection, agent, turn_id)?;
     insert_memory(connection, agent, turn_id, text.body.as_str(), &text.terms.join(" "))?;
     Ok(())

@@ -27,6 +27,7 @@ mod warnings;
 
 pub use attributes::Attribute;
 pub use parser::{End, Options, Parser, StrayText, Summary};
+pub use rules::REASONING;
 pub use tree::Event;
 pub use vocabulary::{
     AttributeDef, AttributeType, Content, Kind, TagDef, Vocabulary, VocabularyError,

@@ -9,7 +9,7 @@ use super::vocabulary::{AttributeType, Kind, TagDef};
 pub(super) const KEY_LENGTH: usize = 8;
 
 /// The names that models use for their reasoning; hidden whatever the vocabulary says.
-const REASONING: [&str; 3] = ["think", "thinking", "reasoning"];
+pub const REASONING: [&str; 3] = ["think", "thinking", "reasoning"];
 
 /// A tag's place in its vocabulary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -134,6 +134,12 @@ impl Vocabulary {
         Ok(Self::compile(kept))
     }
 
+    /// No tags at all, for who speaks in plain text.
+    #[must_use]
+    pub fn none() -> Self {
+        Self::compile(Vec::new())
+    }
+
     /// The vocabulary of a game that defines none.
     #[must_use]
     pub fn standard() -> Self {

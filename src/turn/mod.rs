@@ -3,7 +3,6 @@
 //! `outbox`; `ledger` keeps what was generated and what was handed over; `registry` finds the agent
 //! that a message is for. Nothing here knows sockets, HTTP or SQL.
 
-pub mod clock;
 pub mod vocabulary;
 
 pub mod state;

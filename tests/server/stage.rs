@@ -18,7 +18,7 @@ use dramatis::retrieval::{self, Retriever};
 use dramatis::server::{self, Access};
 use dramatis::store::Store;
 use dramatis::turn::agent::Services;
-use dramatis::turn::clock::{Clock, Ids};
+use dramatis::clock::{Clock, Ids};
 use dramatis::turn::registry::Registry;
 use dramatis::turn::state::Rules;
 use dramatis::turn_log::{self, LogEntry, TurnLog};

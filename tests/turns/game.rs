@@ -12,7 +12,7 @@ use dramatis::record::{AgentHistory, Delta, Observation, ToolCallPiece};
 use dramatis::retrieval::{self, Retriever};
 use dramatis::store::{Scope, Search, Store, StoredAgent};
 use dramatis::turn::agent::{AgentMessage, Services};
-use dramatis::turn::clock::{Clock, Ids};
+use dramatis::clock::{Clock, Ids};
 use dramatis::turn::outbox::OutboxHandle;
 use dramatis::turn::registry::{Attachment, Registry, SessionPlan};
 use dramatis::turn::state::Rules;

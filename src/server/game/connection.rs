@@ -7,13 +7,13 @@ use axum::extract::ws::WebSocket;
 use dramatis_protocol::{ErrorCode, ErrorMessage, ServerMessage};
 use futures::StreamExt;
 use futures::stream::SplitStream;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::incoming::{Reader, read_all};
 use super::writing::write_all;
 use crate::server::Doors;
+use crate::server::entrance::{Seat, Turned};
 use crate::turn::outbox::{Closing, OutboxHandle};
 
 /// How long a client may take to read the server's last words before the socket is dropped.
@@ -22,57 +22,24 @@ const LINGER: Duration = Duration::from_secs(1);
 /// How long the last words of turns may take when the server goes down.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
-/// What the handshake found out.
-pub(super) enum Admission {
-    /// There is room.
-    Seated {
-        /// The connection's place, given back when it ends.
-        place: OwnedSemaphorePermit,
-        /// Whether the token that came along is right; `None`: none came, or none is needed.
-        authorized: Option<bool>,
-    },
-    /// There is none.
-    Full,
-    /// A web page of another host wants to come in.
-    Foreign {
-        /// Where it is from.
-        origin: String,
-    },
-}
-
 /// Serves a connection until it ends.
-pub(super) async fn serve(socket: WebSocket, doors: Doors, admission: Admission) {
+pub(super) async fn serve(socket: WebSocket, doors: Doors, admission: Result<Seat, Turned>) {
     let outbox = OutboxHandle::default();
     let (sink, mut stream) = socket.split();
     let ping_timeout = Duration::from_millis(doors.access.limits.ping_timeout_ms);
     let writing = write_all(sink, &outbox, ping_timeout);
-    let (place, authorized) = match admission {
-        Admission::Foreign { origin } => {
-            let message = format!(
-                "web pages of \"{origin:.100}\" may not connect: add it to the server's \
-                 DRAMATIS_ORIGINS"
-            );
-            refuse(&outbox, ErrorCode::Unauthorized, &message, Closing::UNAUTHORIZED);
-            (None, None)
+    match admission {
+        Err(turned) => {
+            refuse(&outbox, turned);
+            writing.await;
+            linger(&mut stream).await;
         }
-        Admission::Full => {
-            let message = "the server has as many connections as it takes: try again later";
-            refuse(&outbox, ErrorCode::Overloaded, message, Closing::TOO_MANY_CONNECTIONS);
-            (None, None)
+        Ok(Seat { place, authorized }) => {
+            let mut reader = Reader::new(&doors, outbox.clone(), authorized);
+            converse(&doors, &mut reader, &mut stream, writing).await;
+            drop(place);
         }
-        Admission::Seated { authorized: Some(false), .. } => {
-            let message = "the token is wrong: see the server's DRAMATIS_TOKEN";
-            refuse(&outbox, ErrorCode::Unauthorized, message, Closing::UNAUTHORIZED);
-            (None, None)
-        }
-        Admission::Seated { place, authorized } => (Some(place), authorized),
-    };
-    if place.is_none() {
-        writing.await;
-        return linger(&mut stream).await;
     }
-    let mut reader = Reader::new(&doors, outbox.clone(), authorized == Some(true));
-    converse(&doors, &mut reader, &mut stream, writing).await;
 }
 
 async fn converse(
@@ -112,8 +79,9 @@ async fn converse(
     }
 }
 
-fn refuse(outbox: &OutboxHandle, code: ErrorCode, message: &str, closing: Closing) {
+fn refuse(outbox: &OutboxHandle, Turned { message, is_full, closing }: Turned) {
     tracing::warn!("a game was refused: {message}");
+    let code = if is_full { ErrorCode::Overloaded } else { ErrorCode::Unauthorized };
     outbox.send(ServerMessage::Error(ErrorMessage::new(code, message)));
     outbox.close(closing);
 }

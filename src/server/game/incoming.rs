@@ -16,8 +16,8 @@ use tokio::time::{Instant, timeout_at};
 use tokio_tungstenite::tungstenite;
 use tokio_util::sync::CancellationToken;
 
-use super::pace::Pace;
 use crate::server::Doors;
+use crate::server::entrance::Pace;
 use crate::turn::agent::AgentMessage;
 use crate::turn::outbox::{Closing, OutboxHandle};
 use crate::turn::registry::{Attached, Attachment, SessionPlan};
@@ -76,7 +76,7 @@ impl<'a> Reader<'a> {
         Self {
             doors,
             outbox,
-            authorized: authorized || doors.access.token.is_none(),
+            authorized,
             greeted: false,
             attachment: None,
             pace: Pace::new(doors.access.max_events_per_second),

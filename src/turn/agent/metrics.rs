@@ -3,7 +3,7 @@
 use dramatis_protocol::InterruptReason;
 use metrics::{counter, histogram};
 
-use crate::llm::ErrorKind;
+use crate::generation::count_usage;
 use crate::record::{TurnEnd, TurnRecord};
 
 /// A turn is over.
@@ -26,29 +26,9 @@ pub(super) fn count_turn(record: &TurnRecord, provider: &'static str) {
     for (kind, count) in &record.warnings {
         counter!("dramatis_parse_repairs_total", "kind" => kind.clone()).increment(*count);
     }
-    let Some(usage) = &record.usage else { return };
-    let tokens = [
-        ("input", Some(usage.input_tokens)),
-        ("output", Some(usage.output_tokens)),
-        ("cached_input", usage.cached_input_tokens),
-    ];
-    for (kind, count) in tokens {
-        let counted = counter!("dramatis_tokens_total", "provider" => provider, "type" => kind);
-        counted.increment(count.unwrap_or_default());
+    if let Some(usage) = &record.usage {
+        count_usage(provider, usage);
     }
-}
-
-/// A request to a model failed.
-pub(super) fn count_failure(provider: &'static str, kind: ErrorKind) {
-    let kind = match kind {
-        ErrorKind::Auth => "auth",
-        ErrorKind::Refused => "refused",
-        ErrorKind::RateLimited => "rate_limited",
-        ErrorKind::Timeout => "timeout",
-        ErrorKind::Overloaded => "overloaded",
-        ErrorKind::Provider => "provider",
-    };
-    counter!("dramatis_provider_errors_total", "provider" => provider, "kind" => kind).increment(1);
 }
 
 /// As the wire spells it.

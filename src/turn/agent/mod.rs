@@ -37,7 +37,7 @@ pub use memory::TURNS_IN_MEMORY;
 use running::{Running, next_step};
 use writes::{Promise, Writes};
 
-use super::clock::{Clock, Ids, Millis};
+use crate::clock::{Clock, Ids, Millis};
 use super::state::{Effect, Event, Input, Rules, State};
 use crate::generation::Generator;
 use crate::llm::Learnt;

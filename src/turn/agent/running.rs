@@ -7,7 +7,7 @@ use dramatis_protocol::{
 };
 
 use super::super::active_stream::ActiveStreamController;
-use super::super::clock::Millis;
+use crate::clock::Millis;
 use super::super::outbox::Keep;
 use super::super::state::{Ending, Start};
 use crate::generation::{Generation, Step};

@@ -6,14 +6,14 @@ use dramatis_protocol::{AgentTurnStarted, Id, InterruptReason, Origin, Timings};
 use futures::FutureExt;
 
 use super::super::active_stream::{ActiveStreamController, StreamPlan};
-use super::super::clock::Millis;
+use crate::clock::Millis;
 use super::super::ledger::Ledger;
 use super::super::outbox::OutboxHandle;
 use super::super::state::{Ending, Input, Start};
 use super::super::vocabulary::standard_vocabulary;
 use super::running::{Running, next_step};
 use super::{Agent, Connected, metrics};
-use crate::generation::{Generation, GenerationPlan, Step};
+use crate::generation::{Form, Generation, GenerationPlan, Step, count_failure};
 use crate::llm::{ErrorKind, LlmError};
 use crate::record::{Delta, Observation, PastTurn, TurnEnd};
 use crate::tags::{StrayText, Vocabulary};
@@ -81,6 +81,7 @@ impl Agent {
         input: &[Observation],
     ) -> Generation {
         self.services.generator.start(GenerationPlan {
+            form: Form::Game,
             session_id: &self.session_id,
             agent_id: &self.agent_id,
             state: &start.state,
@@ -185,7 +186,7 @@ impl Agent {
             ErrorKind::Timeout => InterruptReason::Timeout,
             _ => InterruptReason::ProviderError,
         };
-        metrics::count_failure(self.services.generator.provider_of(&running.model), error.kind);
+        count_failure(self.services.generator.provider_of(&running.model), error.kind);
         let message = running.describe(error);
         tracing::warn!(agent = %self.agent_id, turn = %running.turn_id(), code = %message.code,
             cause = %error.cause, "a turn failed");

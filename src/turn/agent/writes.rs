@@ -13,7 +13,7 @@ use dramatis_protocol::{AgentState, Id};
 use futures::future::{BoxFuture, FutureExt};
 use futures::stream::{FuturesOrdered, StreamExt};
 
-use super::super::clock::Millis;
+use crate::clock::Millis;
 use crate::record::{LedgerTag, Observation, PastTurn, TurnEnd, TurnResult};
 use crate::store::{Findable, Store, StoreError, Ticket, UnwrittenMemory, Write};
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use dramatis_protocol::{AgentState, Id, Interrupt};
 
-use super::super::clock::Millis;
+use crate::clock::Millis;
 use crate::record::Occurrence;
 
 /// An event that the agent should react to.

@@ -18,7 +18,7 @@ use dramatis_protocol::{AgentState, DropReason, Id, InterruptReason};
 pub use event::Event;
 use phase::{FollowUp, Phase};
 
-use super::clock::{Ids, Millis};
+use crate::clock::{Ids, Millis};
 
 /// The times and sizes that the rules work with.
 #[derive(Debug, Clone)]

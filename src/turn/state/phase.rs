@@ -2,7 +2,7 @@
 
 use dramatis_protocol::Id;
 
-use super::super::clock::Millis;
+use crate::clock::Millis;
 use super::event::Event;
 
 /// The turn that a follow-up answers.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use dramatis_protocol::{AgentState, DropReason, Id, Interrupt, InterruptReason};
 
-use super::super::clock::Millis;
+use crate::clock::Millis;
 use super::event::{push_bounded, sort_waiting};
 use super::phase::{Asking, Cut, FollowUp, Phase, Running};
 use super::{Calls, Effect, Ending, Event, Start, State};

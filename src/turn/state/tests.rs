@@ -7,7 +7,7 @@ use dramatis_protocol::{AgentState, Interrupt};
 
 use super::{Effect, Ending, Event, Input, Rules, State};
 use crate::record::Occurrence;
-use crate::turn::clock::{Ids, Millis};
+use crate::clock::{Ids, Millis};
 
 /// An agent under test, and the effects of each move as a line of text.
 struct Play {

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 /// The bucket of one connection.
 #[derive(Debug)]
-pub(super) struct Pace {
+pub(in crate::server) struct Pace {
     /// How long one event takes to be made up for; `None`: there is no limit.
     each: Option<Duration>,
     /// When the bucket will be, or was, full.

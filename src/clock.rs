@@ -1,4 +1,4 @@
-//! Time and ids for turns, handed in from outside so that a test decides both.
+//! Time and ids, handed in from outside so that a test decides both.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
