@@ -24,6 +24,7 @@ use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use axum::serve::ListenerExt;
 use bytes::Bytes;
 use dramatis::actor::{Actor, FaultSpec, MockLlm, Pace, Script, serve};
 use dramatis::llm::{
@@ -55,6 +56,16 @@ where
     let mut tasks = JoinSet::new();
     tasks.spawn(run(listener));
     Served { base, _tasks: tasks }
+}
+
+/// Serves an app whose pieces leave one by one: the kernel would keep small ones back until the one
+/// before is acknowledged.
+async fn serving(app: Router) -> Served {
+    served(async move |listener| {
+        let listener = listener.tap_io(|socket| socket.set_nodelay(true).unwrap());
+        axum::serve(listener, app).await.unwrap();
+    })
+    .await
 }
 
 async fn mock(faults: &[&str]) -> (Served, MockLlm) {
@@ -249,7 +260,7 @@ async fn recorded(content_type: &'static str, pieces: Vec<Bytes>) -> Served {
             ([(header::CONTENT_TYPE, content_type)], body).into_response()
         }),
     );
-    served(async move |listener| axum::serve(listener, app).await.unwrap()).await
+    serving(app).await
 }
 
 #[tokio::test]
@@ -321,7 +332,7 @@ async fn a_provider_that_repeats_the_key_doesnt_get_it_into_an_error() {
         "/v1/chat/completions",
         post(async move || (StatusCode::UNAUTHORIZED, body.clone())),
     );
-    let server = served(async move |listener| axum::serve(listener, app).await.unwrap()).await;
+    let server = serving(app).await;
     let all: Vec<_> = client(&server.base, Some(KEY)).stream(request("Hello")).collect().await;
     let cause = all[0].clone().unwrap_err().cause;
     assert!(!cause.contains("sk-"), "{cause}");
@@ -346,7 +357,7 @@ async fn a_key_is_sent_only_if_there_is_one_and_redirects_are_not_followed() {
             (StatusCode::TEMPORARY_REDIRECT, [(header::LOCATION, "/v1/chat/completions")])
         }),
     );
-    let server = served(async move |listener| axum::serve(listener, app).await.unwrap()).await;
+    let server = serving(app).await;
     for (key, expected) in [(None, "None"), (Some(KEY), "Some(\"Bearer sk-secret-123\")")] {
         let got = put_together(client(&server.base, key).stream(request("Hello")).collect().await);
         assert_eq!(got.text, expected);
@@ -588,7 +599,7 @@ async fn once_it_has_spoken_or_was_refused_nobody_else_is_asked() {
 #[tokio::test]
 async fn a_refused_key_is_told_by_the_name_of_its_setting() {
     let app = Router::new().fallback(async || StatusCode::UNAUTHORIZED);
-    let server = served(async move |listener| axum::serve(listener, app).await.unwrap()).await;
+    let server = serving(app).await;
     let endpoint = || Some(ProviderSettings::new(&server.base, Some(KEY)).unwrap());
     let settings = LlmSettings {
         deepseek: endpoint(),
@@ -624,7 +635,7 @@ async fn openrouter_is_told_who_asks_and_is_asked_what_it_cost() {
             ([(header::CONTENT_TYPE, "text/event-stream")], body).into_response()
         }),
     );
-    let server = served(async move |listener| axum::serve(listener, app).await.unwrap()).await;
+    let server = serving(app).await;
     let endpoint = || ProviderSettings::new(&server.base, Some(KEY)).unwrap();
     for (endpoint, expected) in [
         (
@@ -663,7 +674,7 @@ async fn lists(ids: &'static [&'static str]) -> Served {
     let data: Vec<_> = ids.iter().map(|id| serde_json::json!({"id": id})).collect();
     let body = serde_json::json!({ "data": data }).to_string();
     let app = Router::new().route("/v1/models", get(async move || body.clone()));
-    served(async move |listener| axum::serve(listener, app).await.unwrap()).await
+    serving(app).await
 }
 
 /// One that takes connections and says nothing.

@@ -27,7 +27,7 @@ async fn witness() -> (Served, Arc<Mutex<Vec<Seen>>>) {
         kept.lock().unwrap().push(Seen { uri, headers, body });
         StatusCode::BAD_REQUEST
     });
-    let server = served(async move |listener| axum::serve(listener, app).await.unwrap()).await;
+    let server = serving(app).await;
     (server, seen)
 }
 
