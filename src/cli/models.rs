@@ -38,7 +38,7 @@ pub(super) fn build(settings: &Settings, actor: Actor) -> anyhow::Result<Llm> {
 /// Which models begin inside their reasoning, as far as a setting says so.
 pub(super) fn learnt(settings: &Settings) -> Learnt {
     let listed = settings.providers.reasoning_models.clone();
-    Learnt::new(move |model| listed.names(model), &settings.providers.fallback_models)
+    Learnt::new(move |model| listed.names(model))
 }
 
 /// Tells whether the model of game turns can be asked, and what to do if not.

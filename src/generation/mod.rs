@@ -156,8 +156,7 @@ impl Generator {
         };
         let retriever = self.retriever.as_ref();
         let look_up = retriever.and_then(|it| look_up::look_up(it, self.results, &whose, &draft));
-        Generation::new(Preparation {
-            llm: self.llm.clone(),
+        let preparation = Preparation {
             tools: offered_tools(plan.state, plan.vocabulary),
             model: plan.model.to_owned(),
             temperature: plan.state.temperature,
@@ -167,7 +166,8 @@ impl Generator {
             background,
             draft,
             look_up,
-        })
+        };
+        Generation::new(self.llm.clone(), preparation)
     }
 }
 

@@ -44,7 +44,6 @@ pub struct Sent {
 
 /// Everything that a request is made from.
 pub(super) struct Preparation {
-    pub llm: Llm,
     pub draft: Draft,
     pub background: Background,
     pub tools: Vec<ToolSpec>,
@@ -70,6 +69,9 @@ enum Stage {
 /// A request under way. Dropping it closes the connection to the provider.
 pub struct Generation {
     stage: Stage,
+    llm: Llm,
+    /// The model that is asked.
+    model: String,
     messages: Arc<Vec<Message>>,
     tools: Vec<ToolSpec>,
     context: Option<Arc<ContextReport>>,
@@ -84,9 +86,11 @@ pub struct Generation {
 }
 
 impl Generation {
-    pub(super) fn new(mut preparation: Preparation) -> Self {
+    pub(super) fn new(llm: Llm, mut preparation: Preparation) -> Self {
         let now = Instant::now();
         Self {
+            llm,
+            model: std::mem::take(&mut preparation.model),
             messages: Arc::default(),
             tools: std::mem::take(&mut preparation.tools),
             context: None,
@@ -123,6 +127,8 @@ impl Generation {
                     return Step::Finished { reason };
                 }
                 Some(Ok(Delta::Usage(usage))) => {
+                    let cost = self.llm.cost(self.speaker(), &usage);
+                    let usage = Usage { cost, ..usage };
                     self.usage = Some(usage.clone());
                     self.keep(Delta::Usage(usage));
                 }
@@ -144,7 +150,7 @@ impl Generation {
         else {
             return;
         };
-        let Preparation { llm, draft, background, planning, .. } = *preparation;
+        let Preparation { draft, background, planning, .. } = *preparation;
         self.retrieval_ms = found.is_some().then(|| millis(self.began.elapsed()));
         let before = Instant::now();
         let reminders = look_up::reminders(&background, &draft, found.unwrap_or_default());
@@ -152,7 +158,7 @@ impl Generation {
         self.messages = Arc::new(built.messages);
         self.context = Some(Arc::new(built.report));
         let request = Request {
-            model: preparation.model,
+            model: self.model.clone(),
             messages: Arc::clone(&self.messages),
             tools: self.tools.clone(),
             temperature: preparation.temperature,
@@ -162,7 +168,7 @@ impl Generation {
         };
         self.prompt_build_ms = millis(planning + before.elapsed());
         self.sent_at = Instant::now();
-        self.stage = Stage::Replying(llm.stream(Arc::new(request)));
+        self.stage = Stage::Replying(self.llm.stream(Arc::new(request)));
     }
 
     /// Ends the request now; nothing more comes.
@@ -204,6 +210,12 @@ impl Generation {
     #[must_use]
     pub const fn answered_by(&self) -> Option<&String> {
         self.answered_by.as_ref()
+    }
+
+    /// Which of the models that can be asked gives the reply: a fallback, once it has said so.
+    #[must_use]
+    pub fn speaker(&self) -> &str {
+        self.llm.speaker(&self.model, self.answered_by.as_deref())
     }
 
     /// How many ids of the state name no asset.

@@ -27,10 +27,14 @@ use axum::routing::{get, post};
 use axum::serve::ListenerExt;
 use bytes::Bytes;
 use dramatis::actor::{Actor, FaultSpec, MockLlm, Pace, Script, serve};
+use dramatis::generation::{GenerationPlan, Generator, Step};
 use dramatis::llm::{
     ErrorKind, Limits, Llm, LlmError, LlmSettings, OpenAi, Provider, ProviderSettings, Request,
 };
-use dramatis::record::{Delta, Message, Role, ToolSpec};
+use dramatis::prompt::PromptLimits;
+use dramatis::record::{Delta, Message, Role, ToolSpec, Usage};
+use dramatis::tags::Vocabulary;
+use dramatis_protocol::{AgentState, Id};
 use futures::{FutureExt, StreamExt, stream};
 use proptest::prelude::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -650,22 +654,51 @@ async fn openrouter_is_told_who_asks_and_is_asked_what_it_cost() {
     }
 }
 
+/// What a turn of this model used, as it goes on record.
+async fn usage_of(llm: Llm, model: &str) -> Usage {
+    let (session_id, agent_id) = (Id::from("s"), Id::from("bram"));
+    let vocabulary = Arc::new(Vocabulary::standard());
+    let mut generation = Generator::new(llm, PromptLimits::default()).start(GenerationPlan {
+        session_id: &session_id,
+        agent_id: &agent_id,
+        state: &AgentState::default(),
+        vocabulary: &vocabulary,
+        history: &[],
+        forgotten: 0,
+        input: &[],
+        unsettled: &[],
+        follow_up: false,
+        model,
+        priority: 0,
+    });
+    while !matches!(generation.next().await, Step::Finished { .. }) {}
+    let usage = generation.usage().unwrap().clone();
+    let mut deltas = generation.into_sent().deltas.into_iter();
+    assert!(deltas.any(|raw| raw.delta == Delta::Usage(usage.clone())), "{model}");
+    usage
+}
+
 #[tokio::test]
-async fn what_a_turn_cost_is_told_where_the_price_is_known() {
-    let (server, _) = mock(&[]).await;
-    let endpoint = || Some(ProviderSettings::new(&server.base, Some(KEY)).unwrap());
-    let settings = LlmSettings { deepseek: endpoint(), groq: endpoint(), ..LlmSettings::default() };
+async fn what_a_turn_cost_is_told_by_the_price_of_the_model_that_gave_it() {
+    let ((server, _), (dead, _)) = (mock(&[]).await, mock(&["401"]).await);
+    let at = |served: &Served| Some(ProviderSettings::new(&served.base, Some(KEY)).unwrap());
+    let settings = LlmSettings {
+        deepseek: at(&server),
+        groq: at(&server),
+        gemini: at(&dead),
+        fallbacks: vec!["deepseek-chat".to_owned()],
+        ..LlmSettings::default()
+    };
     let llm = Llm::new(settings, Arc::new(Actor::new(Script::builtin(), Pace::AT_ONCE))).unwrap();
-    for (model, is_known) in [("deepseek-chat", true), ("groq/some-model", false)] {
-        let asked = Request { model: model.to_owned(), ..Request::clone(&request("Hello")) };
-        let all: Vec<_> = llm.stream(Arc::new(asked)).collect().await;
-        let mut usages = all.into_iter().filter_map(|delta| match delta {
-            Ok(Delta::Usage(usage)) => Some(usage),
-            _ => None,
-        });
-        let usage = usages.next().unwrap();
-        let cost = llm.catalog().price(model).map(|price| price.of(&usage));
-        assert_eq!((usage.cost, usage.cost.is_some_and(|it| it > 0.0)), (cost, is_known));
+    for (model, priced_as) in [
+        ("deepseek-reasoner", Some("deepseek-reasoner")),
+        ("groq/some-model", None),
+        ("gemini/gemini-3-flash-preview", Some("deepseek-chat")),
+    ] {
+        let usage = usage_of(llm.clone(), model).await;
+        let price = priced_as.map(|it| llm.catalog().price(it).unwrap());
+        assert_eq!(usage.cost, price.map(|price| price.of(&usage)), "{model}");
+        assert!(usage.cost.is_none_or(|cost| cost > 0.0), "{model}");
     }
 }
 

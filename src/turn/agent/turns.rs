@@ -217,11 +217,9 @@ impl Agent {
 
     /// The turn is over: remembered, written, logged.
     pub(super) fn keep_turn(&mut self, running: Running, end: TurnEnd, fault: Option<String>) {
-        let reasoning = &self.services.reasoning;
-        let answered_by = running.generation.answered_by().map(String::as_str);
-        let whose = reasoning.whose(&running.model, answered_by);
-        reasoning.note(whose, running.stream.reasoning_seen());
-        let provider = self.services.generator.provider_of(whose);
+        let speaker = running.generation.speaker();
+        self.services.reasoning.note(speaker, running.stream.reasoning_seen());
+        let provider = self.services.generator.provider_of(speaker);
         let record = running.into_record(self.session_id.clone(), end, fault);
         let mut is_confirmed = false;
         if let Some(turn) = self.memory.turn_mut(&record.turn_id) {
