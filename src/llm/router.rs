@@ -86,7 +86,7 @@ impl Llm {
             (ProviderId::Local, settings.local),
         ];
         let named = |(id, endpoint): (ProviderId, Option<ProviderSettings>)| {
-            Some((id, endpoint?.with_key_of(id.setting())))
+            Some((id, endpoint?.with_key_of(id.key_setting())))
         };
         let endpoints: Vec<_> = endpoints.into_iter().filter_map(named).collect();
         let catalog = Catalog::new(&endpoints)?;

@@ -609,6 +609,7 @@ async fn a_refused_key_is_told_by_the_name_of_its_setting() {
         deepseek: endpoint(),
         groq: endpoint(),
         gemini: endpoint(),
+        local: endpoint(),
         limits: limits(),
         ..LlmSettings::default()
     };
@@ -618,6 +619,7 @@ async fn a_refused_key_is_told_by_the_name_of_its_setting() {
         ("deepseek-chat", "DEEPSEEK_API_KEY"),
         ("llama-3.1-8b-instant", "GROQ_API_KEY"),
         ("gemini/gemini-3-flash-preview", "GEMINI_API_KEY"),
+        ("local/qwen3", "DRAMATIS_LOCAL_KEY"),
     ] {
         let asked = Request { model: model.to_owned(), ..Request::clone(&request("Hello")) };
         let answer = llm.stream(Arc::new(asked)).next().await.unwrap();

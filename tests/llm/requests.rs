@@ -41,7 +41,7 @@ fn everyone(base: &str) -> LlmSettings {
         deepseek: at("deepseek", Some("sk-deep")),
         groq: at("groq", Some("gsk-groq")),
         gemini: at("gemini", Some("AIza-gem")),
-        local: at("local", None),
+        local: at("local", Some("own-key")),
         limits: limits(),
         ..LlmSettings::default()
     }
@@ -98,7 +98,12 @@ async fn each_provider_is_asked_in_its_own_way() {
             ("authorization", "Bearer gsk-groq"),
             Some("llama-3.1-8b-instant"),
         ),
-        ("local/qwen3:8b", "/v1/local/chat/completions", ("", ""), Some("qwen3:8b")),
+        (
+            "local/qwen3:8b",
+            "/v1/local/chat/completions",
+            ("authorization", "Bearer own-key"),
+            Some("qwen3:8b"),
+        ),
         (
             "openai/gpt-4o",
             "/v1/router/chat/completions",
