@@ -48,7 +48,12 @@ fn everyone(base: &str) -> LlmSettings {
 }
 
 fn conversation(model: &str) -> Arc<Request> {
-    let call = ToolCall { id: "c1".into(), name: "give".into(), arguments: "{\"n\":1}".into() };
+    let call = ToolCall {
+        id: "c1".into(),
+        name: "give".into(),
+        arguments: "{\"n\":1}".into(),
+        signature: None,
+    };
     let calling = Message { tool_calls: vec![call], ..Message::text(Role::Assistant, "") };
     let answer = Message { tool_call_id: Some("c1".into()), ..Message::text(Role::Tool, "done") };
     let messages = vec![

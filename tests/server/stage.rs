@@ -51,6 +51,8 @@ pub struct Plan {
     pub ping_timeout: Duration,
     /// The provider's address, where it is not the mock.
     pub provider: Option<String>,
+    /// Where Gemini is, if it can be asked.
+    pub gemini: Option<String>,
     pub assets: Arc<Library>,
 }
 
@@ -79,6 +81,7 @@ impl Plan {
             hello_timeout: Duration::from_millis(300),
             ping_timeout: Duration::from_secs(60),
             provider: None,
+            gemini: None,
             assets: Arc::new(Library::open(None).unwrap()),
         }
     }
@@ -97,13 +100,7 @@ impl Plan {
         let folder = tempfile::tempdir().unwrap();
         let log = TurnLog::open(&folder.path().join("logs")).unwrap();
         let store = Store::open(&folder.path().join("dramatis.db")).unwrap();
-        let base = self.provider.as_deref().unwrap_or(&mock_url);
-        let endpoint = ProviderSettings::new(base, Some("sk-test")).unwrap();
-        let settings = LlmSettings {
-            default: Some(endpoint),
-            limits: self.llm.clone(),
-            ..LlmSettings::default()
-        };
+        let settings = self.providers(&mock_url);
         let actor = Actor::new(Script::default(), Pace::AT_ONCE);
         let retriever = Retriever::new(store.clone(), retrieval::Settings::default(), None);
         retriever.index_assets(&self.assets.current()).await.unwrap();
@@ -142,6 +139,16 @@ impl Plan {
         });
         let logs = folder.path().join("logs");
         Stage { address, mock, retriever, stop: Some(stop), tasks, logs, _folder: folder }
+    }
+
+    fn providers(&self, mock_url: &str) -> LlmSettings {
+        let endpoint = |base: &str| ProviderSettings::new(base, Some("sk-test")).unwrap();
+        LlmSettings {
+            default: Some(endpoint(self.provider.as_deref().unwrap_or(mock_url))),
+            gemini: self.gemini.as_deref().map(endpoint),
+            limits: self.llm.clone(),
+            ..LlmSettings::default()
+        }
     }
 
     fn access(&self) -> Access {

@@ -8,8 +8,8 @@ use super::decode::OWN_ID;
 use crate::llm::Request;
 use crate::record::{Message, Role, ToolCall, ToolSpec};
 
-/// Newer models refuse a call in the history without the signature of the thoughts behind it. We
-/// keep none, and the API takes this word for "from elsewhere" (ai.google.dev, "Thought
+/// Newer models refuse a call in the history without the signature of the thoughts behind it. Where
+/// none is known, the API takes this word for "from elsewhere" (ai.google.dev, "Thought
 /// signatures").
 const NO_SIGNATURE: &str = "skip_thought_signature_validator";
 
@@ -46,7 +46,7 @@ struct Part<'a> {
     #[serde(flatten)]
     said: Said<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    thought_signature: Option<&'static str>,
+    thought_signature: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -158,8 +158,8 @@ fn parts_of<'a>(message: &'a Message, before: &'a [Message]) -> Vec<Part<'a>> {
             name: &call.name,
             args: object(&call.arguments).unwrap_or_default().into(),
         }),
-        // The first of several calls carries it for all.
-        thought_signature: (place == 0).then_some(NO_SIGNATURE),
+        // The first of several calls carries one for all.
+        thought_signature: call.signature.as_deref().or((place == 0).then_some(NO_SIGNATURE)),
     });
     text(message).into_iter().chain(calls).collect()
 }
@@ -222,7 +222,7 @@ mod tests {
     }
 
     fn call(id: &str, name: &str, arguments: &str) -> ToolCall {
-        ToolCall { id: id.into(), name: name.into(), arguments: arguments.into() }
+        ToolCall { id: id.into(), name: name.into(), arguments: arguments.into(), signature: None }
     }
 
     #[test]
@@ -278,6 +278,26 @@ mod tests {
                 "thinkingConfig": {"includeThoughts": true}},
         });
         assert_eq!(serde_json::to_value(Body::new(&request)).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_call_goes_back_with_its_signature_and_the_first_never_without_one() {
+        let check = |signatures: &[Option<&str>], expected: Value| {
+            let calls = signatures.iter().map(|signature| ToolCall {
+                signature: signature.map(str::to_owned),
+                ..call("c", "give", "{}")
+            });
+            let message =
+                Message { tool_calls: calls.collect(), ..Message::text(Role::Assistant, "") };
+            let body = serde_json::to_value(Body::new(&request(vec![message]))).unwrap();
+            let parts = body["contents"][0]["parts"].as_array().unwrap().iter();
+            let sent: Vec<_> = parts.map(|part| part["thoughtSignature"].clone()).collect();
+            assert_eq!(Value::from(sent), expected);
+        };
+        check(&[None, None], json!([NO_SIGNATURE, null]));
+        check(&[Some("a"), None], json!(["a", null]));
+        check(&[Some("a"), Some("b")], json!(["a", "b"]));
+        check(&[None, Some("b")], json!([NO_SIGNATURE, "b"]));
     }
 
     #[test]
