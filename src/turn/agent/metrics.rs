@@ -38,6 +38,11 @@ pub(super) fn count_turn(record: &TurnRecord, provider: &'static str) {
     }
 }
 
+/// A fallback spoke for a model of this provider.
+pub(super) fn count_fallback(provider: &'static str) {
+    counter!("dramatis_fallbacks_total", "provider" => provider).increment(1);
+}
+
 /// A request to a model failed.
 pub(super) fn count_failure(provider: &'static str, kind: ErrorKind) {
     let kind = match kind {

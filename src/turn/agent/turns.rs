@@ -220,6 +220,9 @@ impl Agent {
         let speaker = running.generation.speaker();
         self.services.reasoning.note(speaker, running.stream.reasoning_seen());
         let provider = self.services.generator.provider_of(speaker);
+        if speaker != running.model {
+            metrics::count_fallback(self.services.generator.provider_of(&running.model));
+        }
         let record = running.into_record(self.session_id.clone(), end, fault);
         let mut is_confirmed = false;
         if let Some(turn) = self.memory.turn_mut(&record.turn_id) {
