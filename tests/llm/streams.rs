@@ -189,6 +189,9 @@ async fn what_gemini_sends_is_bounded_and_its_refusals_are_understood() {
     check(500, "text/html", "<h1>Error</h1>".to_owned(), ErrorKind::Provider).await;
     check(200, "text/html", "<h1>Sign in</h1>".to_owned(), ErrorKind::Provider).await;
     let sse = "text/event-stream";
+    let event = format!("data: {}\n\n", google(429, "", ""));
+    let error = check(200, sse, event, ErrorKind::RateLimited).await;
+    assert_eq!(error.retry_after, Some(Duration::from_secs(38)));
     check(200, sse, "x".repeat(9 * 1024 * 1024), ErrorKind::Timeout).await;
     let part = json!({"candidates": [{"content": {"parts": [{"text": "a".repeat(10_000)}]}}]});
     check(200, sse, format!("data: {part}\n\n").repeat(200), ErrorKind::Timeout).await;
