@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use crate::assets::Library;
 use crate::config::AllowedModels;
-use crate::llm::{Llm, Load};
+use crate::llm::{Llm, Load, ModelInfo};
 use crate::prompt::{Background, Draft, GamePrompt, PromptLimits};
 use crate::record::{Observation, PastTurn, ToolSpec};
 use crate::retrieval::Retriever;
@@ -106,6 +106,21 @@ impl Generator {
     #[must_use]
     pub fn models(&self) -> &AllowedModels {
         &self.models
+    }
+
+    /// Whether a game may name this model: those of the list, the server's `own`, and the built-in
+    /// actor, which costs nothing.
+    #[must_use]
+    pub fn allows(&self, model: &str, own: &str) -> bool {
+        model == own || self.is_scripted(model) || self.models.allows(model)
+    }
+
+    /// The models that a game may name, as far as they are known, and what they cost.
+    #[must_use]
+    pub fn offered_models(&self, own: &str) -> Vec<ModelInfo> {
+        let mut models = self.llm.catalog().models();
+        models.retain(|model| self.allows(&model.id, own));
+        models
     }
 
     /// Whether the built-in actor plays this model.

@@ -27,6 +27,7 @@ use axum::routing::{get, post};
 use axum::serve::ListenerExt;
 use bytes::Bytes;
 use dramatis::actor::{Actor, FaultSpec, MockLlm, Pace, Script, serve};
+use dramatis::config::AllowedModels;
 use dramatis::generation::{GenerationPlan, Generator, Step};
 use dramatis::llm::{
     ErrorKind, Limits, Llm, LlmError, LlmSettings, OpenAi, Provider, ProviderSettings, Request,
@@ -760,4 +761,23 @@ async fn a_provider_that_says_nothing_holds_up_neither_the_others_nor_their_list
     let listed: Vec<_> = llm.catalog().models().into_iter().map(|model| model.id).collect();
     assert_eq!(listed, ["deepseek-chat", "deepseek-reasoner", "groq/llama-3", "scripted/actor"]);
     assert_eq!(llm.catalog().models()[2].name, "[Groq] llama-3");
+}
+
+#[tokio::test]
+async fn only_models_that_a_game_may_name_are_offered() {
+    let at = || Some(ProviderSettings::new("http://127.0.0.1:1/v1", Some(KEY)).unwrap());
+    let settings = LlmSettings { deepseek: at(), gemini: at(), ..LlmSettings::default() };
+    let llm = Llm::new(settings, Arc::new(Actor::new(Script::builtin(), Pace::AT_ONCE))).unwrap();
+    let check = |allowed: &str, own: &str, expected: &[&str]| {
+        let generator = Generator::new(llm.clone(), PromptLimits::default())
+            .allowing(AllowedModels::from_list(allowed));
+        let offered: Vec<_> = generator.offered_models(own).into_iter().map(|it| it.id).collect();
+        assert_eq!(offered, expected, "{allowed} beside {own}");
+        assert!(offered.iter().all(|model| generator.allows(model, own)));
+    };
+    let flash = "gemini/gemini-3-flash-preview";
+    check("gemini/*-flash-preview, dear/model", "else", &[flash, "scripted/actor"]);
+    check("deepseek-chat", flash, &[flash, "deepseek-chat", "scripted/actor"]);
+    let all: Vec<_> = llm.catalog().models().into_iter().map(|model| model.id).collect();
+    check("", "else", &all.iter().map(String::as_str).collect::<Vec<_>>());
 }
