@@ -26,7 +26,7 @@ pub struct ToolCall {
     pub name: String,
     /// The arguments, as JSON text.
     pub arguments: String,
-    /// What its provider sealed it with and wants to see again, as it came.
+    /// What its provider sealed it with and wants to see again; only its client can read it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signature: Option<String>,
 }

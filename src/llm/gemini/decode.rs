@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use serde_json::Value;
 
 use super::chunk::{Candidate, Chunk, FunctionCall, Part, UsageMetadata};
+use super::signature;
 use crate::llm::exchange::{Decode, Unread};
 use crate::record::{Delta, ToolCallPiece, Usage};
 
@@ -106,6 +107,7 @@ impl Decoder {
             let reply = self.response_id.as_deref().unwrap_or_default();
             format!("{OWN_ID}{reply}{index}")
         });
+        let signature = signature.map(|signature| signature::kept(&self.asked, &signature));
         let arguments = call.args.map_or_else(|| "{}".to_owned(), |args| args.to_string());
         Some(ToolCallPiece { index, id: Some(id), name: Some(name), arguments, signature })
     }
@@ -159,7 +161,8 @@ impl Decode for Decoder {
     }
 }
 
-fn bare(model: &str) -> &str {
+/// A model's id without the collection that the API puts before it.
+pub fn bare(model: &str) -> &str {
     model.strip_prefix("models/").unwrap_or(model)
 }
 
@@ -241,7 +244,7 @@ mod tests {
                 r#"{"reasoning":"I plan."}"#,
                 r#"{"text":"Good "}"#,
                 r#"{"text":"day"}"#,
-                r#"{"tool_call":{"index":0,"id":"gemini-call-r0","name":"give","arguments":"{\"item\":\"ale\"}","signature":"Qg=="}}"#,
+                r#"{"tool_call":{"index":0,"id":"gemini-call-r0","name":"give","arguments":"{\"item\":\"ale\"}","signature":"asked:Qg=="}}"#,
                 r#"{"tool_call":{"index":1,"id":"c7","name":"take","arguments":"{}"}}"#,
                 r#"{"usage":{"input_tokens":9,"output_tokens":8,"cached_input_tokens":4}}"#,
                 r#"{"finish":"tool_calls"}"#,
