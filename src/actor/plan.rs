@@ -202,7 +202,7 @@ impl Piece {
                     index,
                     id: Some(format!("call_{index}")),
                     name: Some(name.clone()),
-                    arguments: String::new(),
+                    ..Default::default()
                 };
                 let more = |arguments| ToolCallPiece { index, arguments, ..Default::default() };
                 std::iter::once(head)

@@ -13,10 +13,10 @@ impl Chats {
         &self.services.default_model
     }
 
-    /// The models that can be chosen.
+    /// The models that can be chosen, as far as they are known.
     #[must_use]
     pub fn models(&self) -> Vec<ModelInfo> {
-        self.services.generator.known_models()
+        self.services.generator.offered_models(self.default_model())
     }
 
     /// Whether a model can be chosen: one that is known, the server's own, one of a local server
@@ -24,12 +24,12 @@ impl Chats {
     #[must_use]
     pub fn knows_model(&self, model: &str) -> bool {
         let generator = &self.services.generator;
-        let is_local = generator.provider_of(model) == "local" && generator.can_ask(model);
-        let may = generator.models().allows(model);
-        model == self.services.default_model
+        let is_local = || generator.provider_of(model) == "local" && generator.can_ask(model);
+        let is_known = || self.models().iter().any(|known| known.id == model);
+        model == self.default_model()
+            || generator.is_scripted(model)
             || generator.models().names(model)
-            || (may && (is_local || generator.is_scripted(model)))
-            || self.models().iter().any(|known| known.id == model)
+            || (generator.allows(model, self.default_model()) && (is_local() || is_known()))
     }
 
     /// What a client has chosen before, if it is known and can still be read.

@@ -94,6 +94,7 @@ pub(super) fn spoken(text: &str, complete: bool) -> Vec<LedgerTag> {
         attributes: serde_json::Map::new(),
         call_id: None,
         arguments: None,
+        signature: None,
         text: text.to_owned(),
         children: Vec::new(),
         complete,

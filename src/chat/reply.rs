@@ -13,7 +13,7 @@ use super::live::Place;
 use super::reasoning::Filter;
 use super::{Services, metrics};
 use crate::assets::{Assets, Character};
-use crate::generation::{Form, Generation, GenerationPlan, Step, count_failure, count_usage};
+use crate::generation::{Form, Generation, GenerationPlan, Step};
 use crate::llm::{ErrorKind, LlmError};
 use crate::record::{
     ChatMessage, ChatSession, Delta, RECORD_VERSION, TurnEnd, TurnRecord, title_of,
@@ -187,7 +187,6 @@ impl<'a> Turn<'a> {
     fn failed(&self, error: &LlmError) -> Outcome {
         let model = &self.asked.stage.model;
         let generator = &self.services.generator;
-        count_failure(generator.provider_of(model), error.kind);
         tracing::warn!(session = %self.session.id, model, cause = %error.cause, "a reply failed");
         self.log(Logged::Fault {
             turn_id: Some(self.reply_id.clone()),
@@ -266,13 +265,9 @@ impl<'a> Turn<'a> {
     }
 
     fn put_on_record(self, end: &End, text: &str) {
-        let Services { reasoning, generator, log, clock, .. } = self.services;
+        let Services { reasoning, log, clock, .. } = self.services;
+        reasoning.note(self.generation.speaker(), self.filter.seen());
         let answered_by = self.generation.answered_by().cloned();
-        let whose = reasoning.whose(&self.asked.stage.model, answered_by.as_deref());
-        reasoning.note(whose, self.filter.seen());
-        if let Some(usage) = &end.usage {
-            count_usage(generator.provider_of(whose), usage);
-        }
         let is_whole = matches!(end.outcome, Outcome::Finished { .. });
         let (origin, sent) = (self.origin(), self.generation.into_sent());
         let record = TurnRecord {

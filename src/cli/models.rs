@@ -5,25 +5,18 @@ use std::sync::Arc;
 use anyhow::Context;
 
 use crate::actor::Actor;
-use crate::config::{LlmChoice, Secret, Settings};
-use crate::llm::{self, Learnt, Llm, LlmSettings, ProviderId, ProviderSettings};
+use crate::config::{EndpointChoice, LlmChoice, Secret, Settings};
+use crate::llm::{self, Learnt, Llm, LlmSettings, ProviderSettings};
 
 /// The way to every model that can be asked.
 pub(super) fn build(settings: &Settings, actor: Actor) -> anyhow::Result<Llm> {
     let providers = &settings.providers;
-    let default = providers.default.as_ref().map(|it| (&*it.base_url, it.key.as_ref()));
-    let groq = providers.groq.as_ref().map(|it| (&*it.base_url, it.key.as_ref()));
-    let local = providers.local_base.as_deref().map(|base| (base, None));
-    let keyed = |id: ProviderId, key: &Option<Secret>| match (key, id.base_url()) {
-        (Some(key), Some(base)) => endpoint(id.setting(), Some((base, Some(key)))),
-        _ => Ok(None),
-    };
     let settings = LlmSettings {
-        default: endpoint("OPENAI_API_BASE", default)?,
-        deepseek: keyed(ProviderId::DeepSeek, &providers.deepseek)?,
-        groq: endpoint("GROQ_BASE_URL", groq)?,
-        gemini: keyed(ProviderId::Gemini, &providers.gemini)?,
-        local: endpoint("DRAMATIS_LOCAL_BASE", local)?,
+        default: endpoint("OPENAI_API_BASE", providers.default.as_ref())?,
+        deepseek: endpoint("DEEPSEEK_BASE_URL", providers.deepseek.as_ref())?,
+        groq: endpoint("GROQ_BASE_URL", providers.groq.as_ref())?,
+        gemini: endpoint("GEMINI_BASE_URL", providers.gemini.as_ref())?,
+        local: endpoint("DRAMATIS_LOCAL_BASE", providers.local.as_ref())?,
         fallbacks: providers.fallback_models.clone(),
         limits: limits(settings),
     };
@@ -38,7 +31,7 @@ pub(super) fn build(settings: &Settings, actor: Actor) -> anyhow::Result<Llm> {
 /// Which models begin inside their reasoning, as far as a setting says so.
 pub(super) fn learnt(settings: &Settings) -> Learnt {
     let listed = settings.providers.reasoning_models.clone();
-    Learnt::new(move |model| listed.names(model), &settings.providers.fallback_models)
+    Learnt::new(move |model| listed.names(model))
 }
 
 /// Tells whether the model of game turns can be asked, and what to do if not.
@@ -61,9 +54,10 @@ pub(super) fn announce(settings: &Settings, llm: &Llm) {
 
 fn endpoint(
     setting: &'static str,
-    address: Option<(&str, Option<&Secret>)>,
+    choice: Option<&EndpointChoice>,
 ) -> anyhow::Result<Option<ProviderSettings>> {
-    let endpoint = address.map(|(base, key)| ProviderSettings::new(base, key.map(Secret::reveal)));
+    let endpoint =
+        choice.map(|it| ProviderSettings::new(&it.base_url, it.key.as_ref().map(Secret::reveal)));
     endpoint.transpose().context(setting)
 }
 

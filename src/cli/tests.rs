@@ -243,6 +243,26 @@ async fn metrics_tell_of_turns_and_queues_to_whoever_has_the_token() {
 }
 
 #[tokio::test]
+async fn a_fallback_that_speaks_is_told_to_the_game_and_counted() {
+    let served = Served::with(&[
+        ("GROQ_API_KEY", "k"),
+        ("GROQ_BASE_URL", "http://127.0.0.1:1/v1"),
+        ("LLM_MODEL", "groq/away"),
+        ("DRAMATIS_FALLBACK_MODELS", super::compose::SCRIPTED_MODEL),
+    ])
+    .await;
+    let mut game = served.game().await;
+    game.event("e1", json!({"name": "Bram"})).await;
+    let finished = game.next_of("agent_turn_finished").await;
+    assert_eq!(finished["model"], super::compose::SCRIPTED_MODEL);
+    // No other test of this process counts one.
+    let (_, text) = served.get("/metrics", "").await;
+    let line = "dramatis_fallbacks_total{provider=\"groq\"} 1\n";
+    assert!(text.contains(line), "{line} is not in\n{text}");
+    served.end().await;
+}
+
+#[tokio::test]
 async fn a_server_is_ready_while_there_is_room() {
     let served = Served::with(&[("DRAMATIS_MAX_CONNECTIONS", "1")]).await;
     assert_eq!(served.get("/healthz", "").await, (200, "ok".to_owned()));

@@ -142,14 +142,21 @@ pub const SETTINGS: &[Setting] = &[
         help: "The OpenAI-compatible default endpoint; one without a key (llama.cpp) works too",
     },
     setting("DEEPSEEK_API_KEY", "", "The key of DeepSeek, for models as deepseek-chat"),
+    setting("DEEPSEEK_BASE_URL", "https://api.deepseek.com", "The address of DeepSeek"),
     setting("GROQ_API_KEY", "", "The key of Groq, for models as groq/llama-3.3-70b-versatile"),
     setting("GROQ_BASE_URL", "https://api.groq.com/openai/v1", "The address of Groq"),
     setting("GEMINI_API_KEY", "", "The key of Gemini, for models as gemini/gemini-3-flash-preview"),
+    setting(
+        "GEMINI_BASE_URL",
+        "https://generativelanguage.googleapis.com",
+        "The address of Gemini's native API",
+    ),
     setting(
         "DRAMATIS_LOCAL_BASE",
         "",
         "A local OpenAI-compatible server, for models as local/qwen3, beside the default endpoint",
     ),
+    setting("DRAMATIS_LOCAL_KEY", "", "The key of that server, where it wants one"),
     Setting {
         name: "LLM_MODEL",
         also: &["MODEL_NAME"],

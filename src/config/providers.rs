@@ -3,7 +3,7 @@
 use super::settings::{Reader, wrong};
 use super::{AllowedModels, Secret, SettingError};
 
-/// An OpenAI-compatible endpoint.
+/// Where a provider is asked.
 #[derive(Debug, Clone)]
 pub struct EndpointChoice {
     /// Where it is.
@@ -17,14 +17,14 @@ pub struct EndpointChoice {
 pub struct ProviderChoices {
     /// For every model that belongs to nobody else.
     pub default: Option<EndpointChoice>,
-    /// The key of DeepSeek.
-    pub deepseek: Option<Secret>,
+    /// DeepSeek.
+    pub deepseek: Option<EndpointChoice>,
     /// Groq.
     pub groq: Option<EndpointChoice>,
-    /// The key of Gemini.
-    pub gemini: Option<Secret>,
-    /// The address of a local server.
-    pub local_base: Option<String>,
+    /// Gemini.
+    pub gemini: Option<EndpointChoice>,
+    /// A local server.
+    pub local: Option<EndpointChoice>,
     /// The models that are asked in turn where another fails before it has begun to speak.
     pub fallback_models: Vec<String>,
     /// The models that begin inside their reasoning.
@@ -33,25 +33,14 @@ pub struct ProviderChoices {
 
 impl ProviderChoices {
     pub(super) fn read(read: &Reader<'_>) -> Result<Self, SettingError> {
-        let key = read.secret("OPENAI_API_KEY")?;
-        let is_set = key.is_some() || read.set("OPENAI_API_BASE").is_some();
-        let default = is_set.then(|| address(read, "OPENAI_API_BASE")).transpose()?;
-        let groq = match read.secret("GROQ_API_KEY")? {
-            Some(key) => {
-                let base_url = address(read, "GROQ_BASE_URL")?;
-                Some(EndpointChoice { base_url, key: Some(key) })
-            }
-            None => None,
-        };
-        let has_local = read.set("DRAMATIS_LOCAL_BASE").is_some();
         let fallbacks = read.text("DRAMATIS_FALLBACK_MODELS");
         let fallbacks = fallbacks.split(',').map(str::trim).filter(|model| !model.is_empty());
         Ok(Self {
-            default: default.map(|base_url| EndpointChoice { base_url, key }),
-            deepseek: read.secret("DEEPSEEK_API_KEY")?,
-            groq,
-            gemini: read.secret("GEMINI_API_KEY")?,
-            local_base: has_local.then(|| address(read, "DRAMATIS_LOCAL_BASE")).transpose()?,
+            default: endpoint(read, "OPENAI_API_KEY", "OPENAI_API_BASE", Enough::Either)?,
+            deepseek: endpoint(read, "DEEPSEEK_API_KEY", "DEEPSEEK_BASE_URL", Enough::Key)?,
+            groq: endpoint(read, "GROQ_API_KEY", "GROQ_BASE_URL", Enough::Key)?,
+            gemini: endpoint(read, "GEMINI_API_KEY", "GEMINI_BASE_URL", Enough::Key)?,
+            local: endpoint(read, "DRAMATIS_LOCAL_KEY", "DRAMATIS_LOCAL_BASE", Enough::Address)?,
             fallback_models: fallbacks.map(str::to_owned).collect(),
             reasoning_models: AllowedModels::from_list(&read.text("DRAMATIS_REASONING_MODELS")),
         })
@@ -64,8 +53,32 @@ impl ProviderChoices {
             && self.deepseek.is_none()
             && self.groq.is_none()
             && self.gemini.is_none()
-            && self.local_base.is_none()
+            && self.local.is_none()
     }
+}
+
+/// What must be set for an endpoint to be asked.
+#[derive(Clone, Copy)]
+enum Enough {
+    Key,
+    Address,
+    Either,
+}
+
+fn endpoint(
+    read: &Reader<'_>,
+    key: &'static str,
+    base: &'static str,
+    enough: Enough,
+) -> Result<Option<EndpointChoice>, SettingError> {
+    let key = read.secret(key)?;
+    let has_address = read.set(base).is_some();
+    let is_enough = match enough {
+        Enough::Key => key.is_some(),
+        Enough::Address => has_address,
+        Enough::Either => key.is_some() || has_address,
+    };
+    is_enough.then(|| Ok(EndpointChoice { base_url: address(read, base)?, key })).transpose()
 }
 
 fn address(read: &Reader<'_>, name: &'static str) -> Result<String, SettingError> {

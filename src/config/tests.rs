@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use super::{EmbedderChoice, LlmChoice, SETTINGS, Secret, SettingError, Settings, Sources};
+use super::{
+    EmbedderChoice, LlmChoice, ProviderChoices, SETTINGS, Secret, SettingError, Settings, Sources,
+};
 
 fn read(pairs: &[(&str, &str)]) -> Result<Settings, SettingError> {
     let set: HashMap<_, _> = pairs.iter().copied().collect();
@@ -52,11 +54,40 @@ fn one_key_or_one_address_of_any_provider_is_enough() {
         assert_eq!(model_of(&settings.llm), "m", "{name}");
         assert!(settings.providers.default.is_none(), "{name}");
     }
-    // An address without its key is no provider, and a model alone none either.
-    let pairs = [("GROQ_BASE_URL", "http://127.0.0.1:1"), ("LLM_MODEL", "groq/m")];
+    // Half of what a provider needs is no provider, and a model alone none either.
+    let pairs = [
+        ("DEEPSEEK_BASE_URL", "http://127.0.0.1:1"),
+        ("GROQ_BASE_URL", "http://127.0.0.1:1"),
+        ("GEMINI_BASE_URL", "http://127.0.0.1:1"),
+        ("DRAMATIS_LOCAL_KEY", "k"),
+        ("LLM_MODEL", "groq/m"),
+    ];
     assert_eq!(model_of(&read(&pairs).unwrap().llm), "the built-in actor");
-    let pairs = [("GROQ_API_KEY", "k"), ("GROQ_BASE_URL", "http://127.0.0.1:1")];
-    assert_eq!(read(&pairs).unwrap().providers.groq.unwrap().base_url, "http://127.0.0.1:1");
+}
+
+#[test]
+fn each_provider_is_asked_at_its_own_address_with_its_own_key() {
+    let base = "http://127.0.0.1:1";
+    let check = |key: &str, address: &str, default: Option<&str>| {
+        let of = |pairs: &[(&str, &str)]| {
+            let ProviderChoices { default, deepseek, groq, gemini, local, .. } =
+                read(pairs).unwrap().providers;
+            let mut set = [default, deepseek, groq, gemini, local].into_iter().flatten();
+            let one = set.next().unwrap();
+            assert!(set.next().is_none(), "{key}");
+            (one.base_url, one.key.unwrap().reveal().to_owned())
+        };
+        assert_eq!(of(&[(key, "k"), (address, base)]), (base.to_owned(), "k".to_owned()));
+        if let Some(default) = default {
+            assert_eq!(of(&[(key, "k")]).0, default);
+        }
+    };
+    check("OPENAI_API_KEY", "OPENAI_API_BASE", Some("https://openrouter.ai/api/v1"));
+    check("DEEPSEEK_API_KEY", "DEEPSEEK_BASE_URL", Some("https://api.deepseek.com"));
+    check("GROQ_API_KEY", "GROQ_BASE_URL", Some("https://api.groq.com/openai/v1"));
+    let gemini = "https://generativelanguage.googleapis.com";
+    check("GEMINI_API_KEY", "GEMINI_BASE_URL", Some(gemini));
+    check("DRAMATIS_LOCAL_KEY", "DRAMATIS_LOCAL_BASE", None);
 }
 
 #[test]
@@ -93,6 +124,8 @@ fn a_wrong_value_is_refused_by_name() {
     check("OPENAI_API_BASE", "localhost:11434", "http://");
     check("DRAMATIS_LOCAL_BASE", "localhost:11434", "http://");
     check("GROQ_API_KEY", "gsk 1", "copy it again");
+    let error = read(&[("GEMINI_API_KEY", "k"), ("GEMINI_BASE_URL", "localhost")]).unwrap_err();
+    assert_eq!((error.name, error.to_string().contains("http://")), ("GEMINI_BASE_URL", true));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use crate::llm::ErrorKind;
 use crate::record::Usage;
 
 /// A request has told what it used.
-pub fn count_usage(provider: &'static str, usage: &Usage) {
+pub(super) fn count_usage(provider: &'static str, usage: &Usage) {
     let tokens = [
         ("input", Some(usage.input_tokens)),
         ("output", Some(usage.output_tokens)),
@@ -18,8 +18,13 @@ pub fn count_usage(provider: &'static str, usage: &Usage) {
     }
 }
 
+/// A fallback spoke for a model of this provider.
+pub(super) fn count_fallback(provider: &'static str) {
+    counter!("dramatis_fallbacks_total", "provider" => provider).increment(1);
+}
+
 /// A request failed.
-pub fn count_failure(provider: &'static str, kind: ErrorKind) {
+pub(super) fn count_failure(provider: &'static str, kind: ErrorKind) {
     let kind = match kind {
         ErrorKind::Auth => "auth",
         ErrorKind::Refused => "refused",

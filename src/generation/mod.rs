@@ -21,7 +21,6 @@ use crate::tags::Vocabulary;
 
 pub use crate::prompt::Form;
 pub use look_up::{Results, Whose, remind};
-pub use metrics::{count_failure, count_usage};
 use running::Preparation;
 pub use running::{Generation, Sent, Step};
 
@@ -113,12 +112,19 @@ impl Generator {
         &self.models
     }
 
-    /// The models that are known, as far as they may be named.
+    /// Whether a model may be named: those of the list, the server's `own`, and the built-in actor,
+    /// which costs nothing.
     #[must_use]
-    pub fn known_models(&self) -> Vec<ModelInfo> {
-        let mut known = self.llm.catalog().models();
-        known.retain(|model| self.models.allows(&model.id));
-        known
+    pub fn allows(&self, model: &str, own: &str) -> bool {
+        model == own || self.is_scripted(model) || self.models.allows(model)
+    }
+
+    /// The models that may be named, as far as they are known, and what they cost.
+    #[must_use]
+    pub fn offered_models(&self, own: &str) -> Vec<ModelInfo> {
+        let mut models = self.llm.catalog().models();
+        models.retain(|model| self.allows(&model.id, own));
+        models
     }
 
     /// Whether there is anybody to ask for a model.
@@ -176,8 +182,7 @@ impl Generator {
         };
         let retriever = self.retriever.as_ref();
         let look_up = retriever.and_then(|it| look_up::look_up(it, self.results, &whose, &draft));
-        Generation::new(Preparation {
-            llm: self.llm.clone(),
+        let preparation = Preparation {
             tools: offered_tools(plan.state, plan.vocabulary),
             model: plan.model.to_owned(),
             temperature: plan.state.temperature,
@@ -187,7 +192,8 @@ impl Generator {
             background,
             draft,
             look_up,
-        })
+        };
+        Generation::new(self.llm.clone(), preparation)
     }
 }
 

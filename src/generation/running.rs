@@ -8,7 +8,7 @@ use futures::StreamExt;
 use futures::future::BoxFuture;
 use tokio::time::Instant;
 
-use super::look_up;
+use super::{look_up, metrics};
 use crate::llm::{DeltaStream, ErrorKind, Llm, LlmError, Request};
 use crate::prompt::{Background, Draft};
 use crate::record::{ContextReport, Delta, Message, RawDelta, Retrieved, ToolSpec, Usage};
@@ -44,7 +44,6 @@ pub struct Sent {
 
 /// Everything that a request is made from.
 pub(super) struct Preparation {
-    pub llm: Llm,
     pub draft: Draft,
     pub background: Background,
     pub tools: Vec<ToolSpec>,
@@ -70,6 +69,9 @@ enum Stage {
 /// A request under way. Dropping it closes the connection to the provider.
 pub struct Generation {
     stage: Stage,
+    llm: Llm,
+    /// The model that is asked.
+    model: String,
     messages: Arc<Vec<Message>>,
     tools: Vec<ToolSpec>,
     context: Option<Arc<ContextReport>>,
@@ -84,9 +86,11 @@ pub struct Generation {
 }
 
 impl Generation {
-    pub(super) fn new(mut preparation: Preparation) -> Self {
+    pub(super) fn new(llm: Llm, mut preparation: Preparation) -> Self {
         let now = Instant::now();
         Self {
+            llm,
+            model: std::mem::take(&mut preparation.model),
             messages: Arc::default(),
             tools: std::mem::take(&mut preparation.tools),
             context: None,
@@ -123,6 +127,8 @@ impl Generation {
                     return Step::Finished { reason };
                 }
                 Some(Ok(Delta::Usage(usage))) => {
+                    let cost = self.llm.cost(self.speaker(), &usage);
+                    let usage = Usage { cost, ..usage };
                     self.usage = Some(usage.clone());
                     self.keep(Delta::Usage(usage));
                 }
@@ -131,8 +137,11 @@ impl Generation {
                     self.keep(Delta::Model(model));
                 }
                 Some(Ok(delta)) => return Step::Delta(delta),
-                Some(Err(error)) => return Step::Failed(error),
-                None => return Step::Failed(broken_off()),
+                failed => {
+                    let error = failed.and_then(Result::err).unwrap_or_else(broken_off);
+                    metrics::count_failure(self.llm.provider_name(&self.model), error.kind);
+                    return Step::Failed(error);
+                }
             }
         }
     }
@@ -144,7 +153,7 @@ impl Generation {
         else {
             return;
         };
-        let Preparation { llm, draft, background, planning, .. } = *preparation;
+        let Preparation { draft, background, planning, .. } = *preparation;
         self.retrieval_ms = found.is_some().then(|| millis(self.began.elapsed()));
         let before = Instant::now();
         let reminders = look_up::reminders(&background, &draft, found.unwrap_or_default());
@@ -152,7 +161,7 @@ impl Generation {
         self.messages = Arc::new(built.messages);
         self.context = Some(Arc::new(built.report));
         let request = Request {
-            model: preparation.model,
+            model: self.model.clone(),
             messages: Arc::clone(&self.messages),
             tools: self.tools.clone(),
             temperature: preparation.temperature,
@@ -162,7 +171,7 @@ impl Generation {
         };
         self.prompt_build_ms = millis(planning + before.elapsed());
         self.sent_at = Instant::now();
-        self.stage = Stage::Replying(llm.stream(Arc::new(request)));
+        self.stage = Stage::Replying(self.llm.stream(Arc::new(request)));
     }
 
     /// Ends the request now; nothing more comes.
@@ -206,6 +215,12 @@ impl Generation {
         self.answered_by.as_ref()
     }
 
+    /// Which of the models that can be asked gives the reply: a fallback, once it has said so.
+    #[must_use]
+    pub fn speaker(&self) -> &str {
+        self.llm.speaker(&self.model, self.answered_by.as_deref())
+    }
+
     /// How many ids of the state name no asset.
     #[must_use]
     pub const fn unknown_assets(&self) -> usize {
@@ -224,9 +239,16 @@ impl Generation {
         self.prompt_build_ms
     }
 
-    /// Ends the request; what was sent and what came back remain.
+    /// Ends the request; what was sent and what came back remain. What it used and who spoke is counted.
     #[must_use]
     pub fn into_sent(self) -> Sent {
+        let speaker = self.speaker();
+        if speaker != self.model {
+            metrics::count_fallback(self.llm.provider_name(&self.model));
+        }
+        if let Some(usage) = &self.usage {
+            metrics::count_usage(self.llm.provider_name(speaker), usage);
+        }
         let Self { messages, context, tools, deltas, .. } = self;
         Sent { messages, context, tools, deltas }
     }

@@ -8,11 +8,10 @@ use std::time::Duration;
 use futures::{StreamExt, stream};
 use tokio::time::Instant;
 
-use super::catalog::Price;
 use super::gate::Gate;
 use super::limits::{timeout, unfinished};
 use super::request::{DeltaStream, ErrorKind, LlmError, Provider, Request};
-use crate::record::{Delta, Usage};
+use crate::record::Delta;
 
 /// A model that may give the reply.
 pub(super) struct Candidate {
@@ -22,22 +21,12 @@ pub(super) struct Candidate {
     pub provider: Arc<dyn Provider>,
     /// Whose places at the gate it takes; `None`: it needn't wait there.
     pub gate: Option<&'static str>,
-    /// By which a cost is told where the provider tells none.
-    pub price: Option<Price>,
 }
 
 impl Candidate {
     /// Its reply, not yet asked for.
     pub fn reply(&self) -> DeltaStream {
-        let reply = self.provider.stream(Arc::clone(&self.request));
-        let Some(price) = self.price else { return reply };
-        let priced = move |delta| match delta {
-            Ok(Delta::Usage(usage)) if usage.cost.is_none() => {
-                Ok(Delta::Usage(Usage { cost: Some(price.of(&usage)), ..usage }))
-            }
-            other => other,
-        };
-        reply.map(priced).boxed()
+        self.provider.stream(Arc::clone(&self.request))
     }
 }
 
@@ -185,7 +174,6 @@ mod tests {
             request: Arc::clone(&request),
             provider: Arc::new(Puppet(model)),
             gate: Some("default"),
-            price: None,
         };
         let gate = Gate::new(GateLimits { requests: 1, ..GateLimits::default() });
         let candidates = models.iter().map(candidate).collect();

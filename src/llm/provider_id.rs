@@ -96,15 +96,12 @@ impl ProviderId {
         }
     }
 
-    /// Where it is asked unless a setting says otherwise, as far as that is known.
+    /// The setting that holds its key.
     #[must_use]
-    pub const fn base_url(self) -> Option<&'static str> {
+    pub const fn key_setting(self) -> &'static str {
         match self {
-            Self::Default => Some("https://openrouter.ai/api/v1"),
-            Self::DeepSeek => Some("https://api.deepseek.com"),
-            Self::Groq => Some("https://api.groq.com/openai/v1"),
-            Self::Gemini => Some("https://generativelanguage.googleapis.com"),
-            Self::Local | Self::Scripted => None,
+            Self::Local => "DRAMATIS_LOCAL_KEY",
+            _ => self.setting(),
         }
     }
 }

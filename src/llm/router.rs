@@ -15,6 +15,7 @@ use super::openai::OpenAi;
 use super::provider_id::ProviderId;
 use super::request::{DeltaStream, ErrorKind, LlmError, Provider, Request};
 use super::settings::{ProviderSettings, SettingsError};
+use crate::record::Usage;
 
 /// Models whose id begins so are played by the built-in actor.
 pub const SCRIPTED_PREFIX: &str = ProviderId::Scripted.prefix();
@@ -85,7 +86,7 @@ impl Llm {
             (ProviderId::Local, settings.local),
         ];
         let named = |(id, endpoint): (ProviderId, Option<ProviderSettings>)| {
-            Some((id, endpoint?.with_key_of(id.setting())))
+            Some((id, endpoint?.with_key_of(id.key_setting())))
         };
         let endpoints: Vec<_> = endpoints.into_iter().filter_map(named).collect();
         let catalog = Catalog::new(&endpoints)?;
@@ -140,13 +141,22 @@ impl Llm {
             None => Arc::new(NotConfigured(id)),
         };
         let waits = route.is_some() && id != ProviderId::Scripted;
-        Candidate {
-            model: model.to_owned(),
-            request,
-            provider,
-            gate: waits.then(|| id.name()),
-            price: self.catalog.price(model),
-        }
+        Candidate { model: model.to_owned(), request, provider, gate: waits.then(|| id.name()) }
+    }
+
+    /// Which of the settings' and games' models gave a reply: the one that was asked, whatever its
+    /// provider calls it, unless a fallback spoke for it.
+    #[must_use]
+    pub fn speaker<'a>(&self, asked: &'a str, answered_by: Option<&'a str>) -> &'a str {
+        let is_fallback = |model: &&str| self.fallbacks.iter().any(|fallback| fallback == model);
+        answered_by.filter(is_fallback).unwrap_or(asked)
+    }
+
+    /// What a reply of a model has cost in US dollars: as its provider says, or by its list price;
+    /// `None`: nothing, or nobody has said.
+    #[must_use]
+    pub fn cost(&self, model: &str, usage: &Usage) -> Option<f64> {
+        usage.cost.or_else(|| Some(self.catalog.price(model)?.of(usage)))
     }
 
     /// The models that can be asked, and what they cost.
@@ -295,6 +305,22 @@ mod tests {
         check(Some(own), false, ["default", "default", "groq"]);
         check(Some(router), false, ["deepseek", "groq", "groq"]);
         check(None, false, ["deepseek", "groq", "groq"]);
+    }
+
+    #[tokio::test]
+    async fn a_fallback_that_speaks_is_the_speaker_and_an_alias_is_not() {
+        let fallbacks = vec!["groq/b".to_owned(), "scripted/c".to_owned()];
+        let settings = LlmSettings { fallbacks, ..LlmSettings::default() };
+        let llm = Llm::new(settings, Arc::new(Echo)).unwrap();
+        for (answered_by, expected) in [
+            (None, "a"),
+            (Some("a-2026-01-01"), "a"),
+            (Some("scripted/c"), "scripted/c"),
+            // It has no key, so it can't have spoken.
+            (Some("groq/b"), "a"),
+        ] {
+            assert_eq!(llm.speaker("a", answered_by), expected, "{answered_by:?}");
+        }
     }
 
     #[tokio::test]

@@ -74,7 +74,7 @@ fn unanswered<'a>(
 fn native(call: &LedgerTag) -> ToolCall {
     let id = call.call_id.clone().unwrap_or_else(|| format!("call_{}", call.tag_id));
     let arguments = Value::Object(call.arguments.clone().unwrap_or_default()).to_string();
-    ToolCall { id, name: call.tag.to_string(), arguments }
+    ToolCall { id, name: call.tag.to_string(), arguments, signature: call.signature.clone() }
 }
 
 fn arguments(call: &LedgerTag) -> String {

@@ -106,6 +106,7 @@ fn written(tag_id: u32, name: &str, kind: TagKind, text: &str) -> LedgerTag {
         attributes: Map::new(),
         call_id: None,
         arguments: None,
+        signature: None,
         text: text.to_owned(),
         children: Vec::new(),
         complete: true,

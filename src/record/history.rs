@@ -79,6 +79,9 @@ pub struct LedgerTag {
     /// The arguments, for a native call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arguments: Option<Map<String, Value>>,
+    /// What its provider sealed it with, for a native call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<String>,
     /// Its own text (without that of inner tags), as far as it was forwarded.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub text: String,

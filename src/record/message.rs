@@ -26,6 +26,9 @@ pub struct ToolCall {
     pub name: String,
     /// The arguments, as JSON text.
     pub arguments: String,
+    /// What its provider sealed it with and wants to see again; only its client can read it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<String>,
 }
 
 /// One message of a request.
@@ -78,6 +81,9 @@ pub struct ToolCallPiece {
     /// More of the arguments' JSON text.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub arguments: String,
+    /// What its provider seals it with, on its first piece.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<String>,
 }
 
 /// What a request used, as the provider reports it.

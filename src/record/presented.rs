@@ -140,6 +140,7 @@ mod tests {
             attributes: serde_json::Map::default(),
             call_id: None,
             arguments: None,
+            signature: None,
             text: text.to_owned(),
             children: Vec::new(),
             complete: true,

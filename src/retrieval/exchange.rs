@@ -109,6 +109,7 @@ mod tests {
             attributes: if name.is_empty() { serde_json::Map::new() } else { attributes },
             call_id: None,
             arguments: None,
+            signature: None,
             text: text.to_owned(),
             children: Vec::new(),
             complete: true,

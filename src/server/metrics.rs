@@ -61,6 +61,10 @@ fn describe() {
     describe_counter!("dramatis_interruptions_total", "Turns that were cut off, by cause.");
     describe_counter!("dramatis_parse_repairs_total", "Repairs of what models wrote, by kind.");
     describe_counter!("dramatis_provider_errors_total", "Requests to models that failed.");
+    describe_counter!(
+        "dramatis_fallbacks_total",
+        "Replies that another model than the asked gave."
+    );
     describe_counter!("dramatis_tokens_total", "Tokens, as the providers count them.");
     describe_histogram!(
         "dramatis_first_speech_seconds",

@@ -43,6 +43,7 @@ fn speech(text: &str) -> LedgerTag {
         attributes: [("mood".to_owned(), json!("grim"))].into_iter().collect(),
         call_id: None,
         arguments: None,
+        signature: None,
         text: text.to_owned(),
         children: vec![(1, 3)],
         complete: true,

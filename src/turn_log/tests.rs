@@ -45,6 +45,7 @@ fn tag(tag_id: u32, name: &str, text: &str) -> LedgerTag {
         attributes: serde_json::Map::new(),
         call_id: None,
         arguments: None,
+        signature: None,
         text: text.to_owned(),
         children: Vec::new(),
         complete: true,

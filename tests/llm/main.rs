@@ -24,12 +24,18 @@ use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use axum::serve::ListenerExt;
 use bytes::Bytes;
 use dramatis::actor::{Actor, FaultSpec, MockLlm, Pace, Script, serve};
+use dramatis::config::AllowedModels;
+use dramatis::generation::{GenerationPlan, Generator, Step};
 use dramatis::llm::{
     ErrorKind, Limits, Llm, LlmError, LlmSettings, OpenAi, Provider, ProviderSettings, Request,
 };
-use dramatis::record::{Delta, Message, Role, ToolSpec};
+use dramatis::prompt::PromptLimits;
+use dramatis::record::{Delta, Message, Role, ToolSpec, Usage};
+use dramatis::tags::Vocabulary;
+use dramatis_protocol::{AgentState, Id};
 use futures::{FutureExt, StreamExt, stream};
 use proptest::prelude::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -55,6 +61,16 @@ where
     let mut tasks = JoinSet::new();
     tasks.spawn(run(listener));
     Served { base, _tasks: tasks }
+}
+
+/// Serves an app whose pieces leave one by one: the kernel would keep small ones back until the one
+/// before is acknowledged.
+async fn serving(app: Router) -> Served {
+    served(async move |listener| {
+        let listener = listener.tap_io(|socket| socket.set_nodelay(true).unwrap());
+        axum::serve(listener, app).await.unwrap();
+    })
+    .await
 }
 
 async fn mock(faults: &[&str]) -> (Served, MockLlm) {
@@ -249,7 +265,7 @@ async fn recorded(content_type: &'static str, pieces: Vec<Bytes>) -> Served {
             ([(header::CONTENT_TYPE, content_type)], body).into_response()
         }),
     );
-    served(async move |listener| axum::serve(listener, app).await.unwrap()).await
+    serving(app).await
 }
 
 #[tokio::test]
@@ -321,7 +337,7 @@ async fn a_provider_that_repeats_the_key_doesnt_get_it_into_an_error() {
         "/v1/chat/completions",
         post(async move || (StatusCode::UNAUTHORIZED, body.clone())),
     );
-    let server = served(async move |listener| axum::serve(listener, app).await.unwrap()).await;
+    let server = serving(app).await;
     let all: Vec<_> = client(&server.base, Some(KEY)).stream(request("Hello")).collect().await;
     let cause = all[0].clone().unwrap_err().cause;
     assert!(!cause.contains("sk-"), "{cause}");
@@ -346,7 +362,7 @@ async fn a_key_is_sent_only_if_there_is_one_and_redirects_are_not_followed() {
             (StatusCode::TEMPORARY_REDIRECT, [(header::LOCATION, "/v1/chat/completions")])
         }),
     );
-    let server = served(async move |listener| axum::serve(listener, app).await.unwrap()).await;
+    let server = serving(app).await;
     for (key, expected) in [(None, "None"), (Some(KEY), "Some(\"Bearer sk-secret-123\")")] {
         let got = put_together(client(&server.base, key).stream(request("Hello")).collect().await);
         assert_eq!(got.text, expected);
@@ -588,12 +604,13 @@ async fn once_it_has_spoken_or_was_refused_nobody_else_is_asked() {
 #[tokio::test]
 async fn a_refused_key_is_told_by_the_name_of_its_setting() {
     let app = Router::new().fallback(async || StatusCode::UNAUTHORIZED);
-    let server = served(async move |listener| axum::serve(listener, app).await.unwrap()).await;
+    let server = serving(app).await;
     let endpoint = || Some(ProviderSettings::new(&server.base, Some(KEY)).unwrap());
     let settings = LlmSettings {
         deepseek: endpoint(),
         groq: endpoint(),
         gemini: endpoint(),
+        local: endpoint(),
         limits: limits(),
         ..LlmSettings::default()
     };
@@ -603,6 +620,7 @@ async fn a_refused_key_is_told_by_the_name_of_its_setting() {
         ("deepseek-chat", "DEEPSEEK_API_KEY"),
         ("llama-3.1-8b-instant", "GROQ_API_KEY"),
         ("gemini/gemini-3-flash-preview", "GEMINI_API_KEY"),
+        ("local/qwen3", "DRAMATIS_LOCAL_KEY"),
     ] {
         let asked = Request { model: model.to_owned(), ..Request::clone(&request("Hello")) };
         let answer = llm.stream(Arc::new(asked)).next().await.unwrap();
@@ -624,7 +642,7 @@ async fn openrouter_is_told_who_asks_and_is_asked_what_it_cost() {
             ([(header::CONTENT_TYPE, "text/event-stream")], body).into_response()
         }),
     );
-    let server = served(async move |listener| axum::serve(listener, app).await.unwrap()).await;
+    let server = serving(app).await;
     let endpoint = || ProviderSettings::new(&server.base, Some(KEY)).unwrap();
     for (endpoint, expected) in [
         (
@@ -639,22 +657,51 @@ async fn openrouter_is_told_who_asks_and_is_asked_what_it_cost() {
     }
 }
 
+/// What a turn of this model used, as it goes on record.
+async fn usage_of(llm: Llm, model: &str) -> Usage {
+    let (session_id, agent_id) = (Id::from("s"), Id::from("bram"));
+    let vocabulary = Arc::new(Vocabulary::standard());
+    let mut generation = Generator::new(llm, PromptLimits::default()).start(GenerationPlan {
+        session_id: &session_id,
+        agent_id: &agent_id,
+        state: &AgentState::default(),
+        vocabulary: &vocabulary,
+        history: &[],
+        forgotten: 0,
+        input: &[],
+        unsettled: &[],
+        follow_up: false,
+        model,
+        priority: 0,
+    });
+    while !matches!(generation.next().await, Step::Finished { .. }) {}
+    let usage = generation.usage().unwrap().clone();
+    let mut deltas = generation.into_sent().deltas.into_iter();
+    assert!(deltas.any(|raw| raw.delta == Delta::Usage(usage.clone())), "{model}");
+    usage
+}
+
 #[tokio::test]
-async fn what_a_turn_cost_is_told_where_the_price_is_known() {
-    let (server, _) = mock(&[]).await;
-    let endpoint = || Some(ProviderSettings::new(&server.base, Some(KEY)).unwrap());
-    let settings = LlmSettings { deepseek: endpoint(), groq: endpoint(), ..LlmSettings::default() };
+async fn what_a_turn_cost_is_told_by_the_price_of_the_model_that_gave_it() {
+    let ((server, _), (dead, _)) = (mock(&[]).await, mock(&["401"]).await);
+    let at = |served: &Served| Some(ProviderSettings::new(&served.base, Some(KEY)).unwrap());
+    let settings = LlmSettings {
+        deepseek: at(&server),
+        groq: at(&server),
+        gemini: at(&dead),
+        fallbacks: vec!["deepseek-chat".to_owned()],
+        ..LlmSettings::default()
+    };
     let llm = Llm::new(settings, Arc::new(Actor::new(Script::builtin(), Pace::AT_ONCE))).unwrap();
-    for (model, is_known) in [("deepseek-chat", true), ("groq/some-model", false)] {
-        let asked = Request { model: model.to_owned(), ..Request::clone(&request("Hello")) };
-        let all: Vec<_> = llm.stream(Arc::new(asked)).collect().await;
-        let mut usages = all.into_iter().filter_map(|delta| match delta {
-            Ok(Delta::Usage(usage)) => Some(usage),
-            _ => None,
-        });
-        let usage = usages.next().unwrap();
-        let cost = llm.catalog().price(model).map(|price| price.of(&usage));
-        assert_eq!((usage.cost, usage.cost.is_some_and(|it| it > 0.0)), (cost, is_known));
+    for (model, priced_as) in [
+        ("deepseek-reasoner", Some("deepseek-reasoner")),
+        ("groq/some-model", None),
+        ("gemini/gemini-3-flash-preview", Some("deepseek-chat")),
+    ] {
+        let usage = usage_of(llm.clone(), model).await;
+        let price = priced_as.map(|it| llm.catalog().price(it).unwrap());
+        assert_eq!(usage.cost, price.map(|price| price.of(&usage)), "{model}");
+        assert!(usage.cost.is_none_or(|cost| cost > 0.0), "{model}");
     }
 }
 
@@ -663,7 +710,7 @@ async fn lists(ids: &'static [&'static str]) -> Served {
     let data: Vec<_> = ids.iter().map(|id| serde_json::json!({"id": id})).collect();
     let body = serde_json::json!({ "data": data }).to_string();
     let app = Router::new().route("/v1/models", get(async move || body.clone()));
-    served(async move |listener| axum::serve(listener, app).await.unwrap()).await
+    serving(app).await
 }
 
 /// One that takes connections and says nothing.
@@ -714,4 +761,23 @@ async fn a_provider_that_says_nothing_holds_up_neither_the_others_nor_their_list
     let listed: Vec<_> = llm.catalog().models().into_iter().map(|model| model.id).collect();
     assert_eq!(listed, ["deepseek-chat", "deepseek-reasoner", "groq/llama-3", "scripted/actor"]);
     assert_eq!(llm.catalog().models()[2].name, "[Groq] llama-3");
+}
+
+#[tokio::test]
+async fn only_models_that_a_game_may_name_are_offered() {
+    let at = || Some(ProviderSettings::new("http://127.0.0.1:1/v1", Some(KEY)).unwrap());
+    let settings = LlmSettings { deepseek: at(), gemini: at(), ..LlmSettings::default() };
+    let llm = Llm::new(settings, Arc::new(Actor::new(Script::builtin(), Pace::AT_ONCE))).unwrap();
+    let check = |allowed: &str, own: &str, expected: &[&str]| {
+        let generator = Generator::new(llm.clone(), PromptLimits::default())
+            .allowing(AllowedModels::from_list(allowed));
+        let offered: Vec<_> = generator.offered_models(own).into_iter().map(|it| it.id).collect();
+        assert_eq!(offered, expected, "{allowed} beside {own}");
+        assert!(offered.iter().all(|model| generator.allows(model, own)));
+    };
+    let flash = "gemini/gemini-3-flash-preview";
+    check("gemini/*-flash-preview, dear/model", "else", &[flash, "scripted/actor"]);
+    check("deepseek-chat", flash, &[flash, "deepseek-chat", "scripted/actor"]);
+    let all: Vec<_> = llm.catalog().models().into_iter().map(|model| model.id).collect();
+    check("", "else", &all.iter().map(String::as_str).collect::<Vec<_>>());
 }

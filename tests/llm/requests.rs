@@ -27,7 +27,7 @@ async fn witness() -> (Served, Arc<Mutex<Vec<Seen>>>) {
         kept.lock().unwrap().push(Seen { uri, headers, body });
         StatusCode::BAD_REQUEST
     });
-    let server = served(async move |listener| axum::serve(listener, app).await.unwrap()).await;
+    let server = serving(app).await;
     (server, seen)
 }
 
@@ -41,14 +41,19 @@ fn everyone(base: &str) -> LlmSettings {
         deepseek: at("deepseek", Some("sk-deep")),
         groq: at("groq", Some("gsk-groq")),
         gemini: at("gemini", Some("AIza-gem")),
-        local: at("local", None),
+        local: at("local", Some("own-key")),
         limits: limits(),
         ..LlmSettings::default()
     }
 }
 
 fn conversation(model: &str) -> Arc<Request> {
-    let call = ToolCall { id: "c1".into(), name: "give".into(), arguments: "{\"n\":1}".into() };
+    let call = ToolCall {
+        id: "c1".into(),
+        name: "give".into(),
+        arguments: "{\"n\":1}".into(),
+        signature: None,
+    };
     let calling = Message { tool_calls: vec![call], ..Message::text(Role::Assistant, "") };
     let answer = Message { tool_call_id: Some("c1".into()), ..Message::text(Role::Tool, "done") };
     let messages = vec![
@@ -98,7 +103,12 @@ async fn each_provider_is_asked_in_its_own_way() {
             ("authorization", "Bearer gsk-groq"),
             Some("llama-3.1-8b-instant"),
         ),
-        ("local/qwen3:8b", "/v1/local/chat/completions", ("", ""), Some("qwen3:8b")),
+        (
+            "local/qwen3:8b",
+            "/v1/local/chat/completions",
+            ("authorization", "Bearer own-key"),
+            Some("qwen3:8b"),
+        ),
         (
             "openai/gpt-4o",
             "/v1/router/chat/completions",

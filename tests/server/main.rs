@@ -10,6 +10,7 @@
 mod assets;
 mod fairness;
 mod faults;
+mod gemini;
 mod hostile;
 mod kill;
 mod secrets;

@@ -10,12 +10,13 @@ use axum::routing::post;
 use bytes::Bytes;
 use dramatis::actor::{Actor, FaultSpec, MockLlm, Pace, Script, serve};
 use dramatis::assets::Library;
+use dramatis::chat::{self, Chats};
 use dramatis::config::Secret;
 use dramatis::generation::{Generator, Results};
 use dramatis::llm::{self, Learnt, Llm, LlmSettings, ProviderSettings};
 use dramatis::prompt::PromptLimits;
 use dramatis::retrieval::{self, Retriever};
-use dramatis::server::{self, Access};
+use dramatis::server::{self, Access, Behind};
 use dramatis::store::Store;
 use dramatis::turn::agent::Services;
 use dramatis::clock::{Clock, Ids};
@@ -51,6 +52,8 @@ pub struct Plan {
     pub ping_timeout: Duration,
     /// The provider's address, where it is not the mock.
     pub provider: Option<String>,
+    /// Where Gemini is, if it can be asked.
+    pub gemini: Option<String>,
     pub assets: Arc<Library>,
 }
 
@@ -79,6 +82,7 @@ impl Plan {
             hello_timeout: Duration::from_millis(300),
             ping_timeout: Duration::from_secs(60),
             provider: None,
+            gemini: None,
             assets: Arc::new(Library::open(None).unwrap()),
         }
     }
@@ -97,13 +101,7 @@ impl Plan {
         let folder = tempfile::tempdir().unwrap();
         let log = TurnLog::open(&folder.path().join("logs")).unwrap();
         let store = Store::open(&folder.path().join("dramatis.db")).unwrap();
-        let base = self.provider.as_deref().unwrap_or(&mock_url);
-        let endpoint = ProviderSettings::new(base, Some("sk-test")).unwrap();
-        let settings = LlmSettings {
-            default: Some(endpoint),
-            limits: self.llm.clone(),
-            ..LlmSettings::default()
-        };
+        let settings = self.providers(&mock_url);
         let actor = Actor::new(Script::default(), Pace::AT_ONCE);
         let retriever = Retriever::new(store.clone(), retrieval::Settings::default(), None);
         retriever.index_assets(&self.assets.current()).await.unwrap();
@@ -128,11 +126,22 @@ impl Plan {
             reasoning: Learnt::default(),
             idle_timeout: Duration::from_secs(600),
         };
-        let registry = Registry::new(services, self.max_agents);
+        let chats = Chats::new(chat::Services {
+            store: store.clone(),
+            log: log.clone(),
+            generator: services.generator.clone(),
+            library: Arc::clone(&self.assets),
+            clock: services.clock.clone(),
+            ids: services.ids.clone(),
+            default_model: services.default_model.clone(),
+            reasoning: services.reasoning.clone(),
+            history: 10,
+        });
+        let behind = Behind { registry: Registry::new(services, self.max_agents), chats };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let (stop, stopped) = oneshot::channel::<()>();
-        let running = server::run(listener, registry, self.access(), async {
+        let running = server::run(listener, behind, self.access(), async {
             let _ = stopped.await;
         });
         tasks.spawn(async move {
@@ -142,6 +151,16 @@ impl Plan {
         });
         let logs = folder.path().join("logs");
         Stage { address, mock, retriever, stop: Some(stop), tasks, logs, _folder: folder }
+    }
+
+    fn providers(&self, mock_url: &str) -> LlmSettings {
+        let endpoint = |base: &str| ProviderSettings::new(base, Some("sk-test")).unwrap();
+        LlmSettings {
+            default: Some(endpoint(self.provider.as_deref().unwrap_or(mock_url))),
+            gemini: self.gemini.as_deref().map(endpoint),
+            limits: self.llm.clone(),
+            ..LlmSettings::default()
+        }
     }
 
     fn access(&self) -> Access {

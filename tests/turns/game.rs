@@ -484,6 +484,7 @@ impl Play {
             id: Some("call-1".to_owned()),
             name: Some("look".to_owned()),
             arguments: arguments.to_owned(),
+            signature: None,
         };
         self.with_reply(agent, |asked| asked.send(Ok(Delta::ToolCall(piece))));
     }

@@ -72,7 +72,8 @@ fn what_else_was_noticed_and_answered_is_told_apart() {
 
 #[test]
 fn tool_messages_are_answers_to_their_calls() {
-    let call = ToolCall { id: "c1".into(), name: "give".into(), arguments: "{}".into() };
+    let call =
+        ToolCall { id: "c1".into(), name: "give".into(), arguments: "{}".into(), signature: None };
     let calling = Message { tool_calls: vec![call], ..Message::text(Role::Assistant, "") };
     let content = "{\"ok\":false,\"output\":\"no ale\"}";
     let answer = Message { tool_call_id: Some("c1".into()), ..Message::text(Role::Tool, content) };

@@ -81,6 +81,7 @@ impl WireMessage {
             id: call.id.clone(),
             name: call.function.name.clone(),
             arguments: call.function.arguments.clone(),
+            signature: None,
         });
         Message {
             tool_calls: calls.collect(),

@@ -112,7 +112,7 @@ impl Catalog {
         let _ = self.shared.file.set(file);
     }
 
-    /// Every model that is known and can be asked.
+    /// Every model that is known: those that can be asked, then those whose provider has no key yet.
     #[must_use]
     pub fn models(&self) -> Vec<ModelInfo> {
         let Shared { providers, sources, .. } = &*self.shared;
@@ -122,7 +122,12 @@ impl Catalog {
             let listed = fetched.get(&source.id).into_iter().flatten();
             models.extend(listed.filter(|model| self.goes_to(&model.id, source.id)).cloned());
         }
-        models.extend(known::of(ProviderId::Scripted));
+        let keyless = ProviderId::ALL.iter().filter(|id| !providers.contains(id));
+        for model in keyless.flat_map(|id| known::of(*id)) {
+            if !models.iter().any(|other| other.id == model.id) {
+                models.push(model);
+            }
+        }
         models
     }
 

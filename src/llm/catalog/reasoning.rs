@@ -27,29 +27,15 @@ pub enum ReasoningSeen {
 #[derive(Clone)]
 pub struct Learnt {
     is_listed: Arc<dyn Fn(&str) -> bool + Send + Sync>,
-    fallbacks: Arc<[String]>,
     /// How many replies of a model have closed what they didn't open.
     counts: Arc<Mutex<BTreeMap<String, u8>>>,
 }
 
 impl Learnt {
     /// Nothing is learnt yet. `is_listed`: which models a setting names; of them nothing is learnt.
-    /// `fallbacks`: the models that may speak for another.
     #[must_use]
-    pub fn new(
-        is_listed: impl Fn(&str) -> bool + Send + Sync + 'static,
-        fallbacks: &[String],
-    ) -> Self {
-        let counts = Arc::default();
-        Self { is_listed: Arc::new(is_listed), fallbacks: fallbacks.into(), counts }
-    }
-
-    /// Of which model a reply tells: of the one that was asked, whatever its provider calls it, unless
-    /// a fallback spoke for it.
-    #[must_use]
-    pub fn whose<'a>(&self, asked: &'a str, answered_by: Option<&'a str>) -> &'a str {
-        let is_fallback = |model: &&str| self.fallbacks.iter().any(|fallback| fallback == model);
-        answered_by.filter(is_fallback).unwrap_or(asked)
+    pub fn new(is_listed: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
+        Self { is_listed: Arc::new(is_listed), counts: Arc::default() }
     }
 
     /// Whether a reply of this model is to be read as beginning inside its reasoning.
@@ -80,7 +66,7 @@ impl Learnt {
 
 impl Default for Learnt {
     fn default() -> Self {
-        Self::new(|_| false, &[])
+        Self::new(|_| false)
     }
 }
 
@@ -113,16 +99,8 @@ mod tests {
     }
 
     #[test]
-    fn what_a_fallback_does_says_nothing_of_who_was_asked() {
-        let learnt = Learnt::new(|_| false, &["groq/b".to_owned()]);
-        assert_eq!(learnt.whose("a", None), "a");
-        assert_eq!(learnt.whose("a", Some("a-2026-01-01")), "a");
-        assert_eq!(learnt.whose("a", Some("groq/b")), "groq/b");
-    }
-
-    #[test]
     fn a_setting_wins_and_what_games_name_is_bounded() {
-        let learnt = Learnt::new(|model| model == "listed", &[]);
+        let learnt = Learnt::new(|model| model == "listed");
         learnt.note("listed", ReasoningSeen::NoReasoning);
         assert!(learnt.starts_in_reasoning("listed"));
         for index in 0..2 * MAX_MODELS {

@@ -5,11 +5,12 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::decode::OWN_ID;
+use super::signature;
 use crate::llm::Request;
 use crate::record::{Message, Role, ToolCall, ToolSpec};
 
-/// Newer models refuse a call in the history without the signature of the thoughts behind it. We
-/// keep none, and the API takes this word for "from elsewhere" (ai.google.dev, "Thought
+/// Newer models refuse a call in the history without the signature of the thoughts behind it. Where
+/// none of theirs is known, the API takes this word for "from elsewhere" (ai.google.dev, "Thought
 /// signatures").
 const NO_SIGNATURE: &str = "skip_thought_signature_validator";
 
@@ -46,7 +47,7 @@ struct Part<'a> {
     #[serde(flatten)]
     said: Said<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    thought_signature: Option<&'static str>,
+    thought_signature: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -110,7 +111,8 @@ impl<'a> Body<'a> {
                 continue;
             }
             let role = if message.role == Role::Assistant { "model" } else { "user" };
-            let parts = parts_of(message, request.messages.get(..place).unwrap_or_default());
+            let before = request.messages.get(..place).unwrap_or_default();
+            let parts = parts_of(message, before, &request.model);
             // Neighbours of one role are one turn: the answers to calls made at once have to be.
             match contents.last_mut() {
                 Some(last) if last.role == Some(role) => last.parts.extend(parts),
@@ -148,7 +150,7 @@ fn thinks(model: &str) -> bool {
     !["1.", "2.0", "pro", "embedding"].iter().any(|old| version.starts_with(old))
 }
 
-fn parts_of<'a>(message: &'a Message, before: &'a [Message]) -> Vec<Part<'a>> {
+fn parts_of<'a>(message: &'a Message, before: &'a [Message], model: &str) -> Vec<Part<'a>> {
     if message.role == Role::Tool {
         return answer(message, before).into_iter().collect();
     }
@@ -158,10 +160,14 @@ fn parts_of<'a>(message: &'a Message, before: &'a [Message]) -> Vec<Part<'a>> {
             name: &call.name,
             args: object(&call.arguments).unwrap_or_default().into(),
         }),
-        // The first of several calls carries it for all.
-        thought_signature: (place == 0).then_some(NO_SIGNATURE),
+        // The first of several calls carries one for all.
+        thought_signature: own_signature(call, model).or((place == 0).then_some(NO_SIGNATURE)),
     });
     text(message).into_iter().chain(calls).collect()
+}
+
+fn own_signature<'a>(call: &'a ToolCall, model: &str) -> Option<&'a str> {
+    signature::for_model(call.signature.as_deref()?, model)
 }
 
 /// An empty text is no part: the API refuses it.
@@ -222,7 +228,7 @@ mod tests {
     }
 
     fn call(id: &str, name: &str, arguments: &str) -> ToolCall {
-        ToolCall { id: id.into(), name: name.into(), arguments: arguments.into() }
+        ToolCall { id: id.into(), name: name.into(), arguments: arguments.into(), signature: None }
     }
 
     #[test]
@@ -278,6 +284,27 @@ mod tests {
                 "thinkingConfig": {"includeThoughts": true}},
         });
         assert_eq!(serde_json::to_value(Body::new(&request)).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_call_goes_back_with_its_signature_and_the_first_never_without_one() {
+        let own = |it| Some(signature::kept("gemini-3-flash-preview", it));
+        let of_another = Some(signature::kept("gemini-3.1-pro-preview", "a"));
+        let check = |signatures: [Option<String>; 2], expected: Value| {
+            let calls = signatures
+                .map(|signature| ToolCall { signature, ..call("c", "give", "{}") })
+                .into();
+            let message = Message { tool_calls: calls, ..Message::text(Role::Assistant, "") };
+            let body = serde_json::to_value(Body::new(&request(vec![message]))).unwrap();
+            let parts = body["contents"][0]["parts"].as_array().unwrap().iter();
+            let sent: Vec<_> = parts.map(|part| part["thoughtSignature"].clone()).collect();
+            assert_eq!(Value::from(sent), expected);
+        };
+        check([None, None], json!([NO_SIGNATURE, null]));
+        check([own("a"), None], json!(["a", null]));
+        check([own("a"), own("b")], json!(["a", "b"]));
+        check([None, own("b")], json!([NO_SIGNATURE, "b"]));
+        check([of_another.clone(), of_another], json!([NO_SIGNATURE, null]));
     }
 
     #[test]

@@ -52,6 +52,8 @@ pub struct Part {
     pub thought: Option<bool>,
     #[serde(deserialize_with = "lenient")]
     pub function_call: Option<FunctionCall>,
+    #[serde(deserialize_with = "lenient")]
+    pub thought_signature: Option<String>,
 }
 
 #[derive(Debug, Default, serde::Deserialize)]

@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use serde_json::Value;
 
 use super::chunk::{Candidate, Chunk, FunctionCall, Part, UsageMetadata};
+use super::signature;
 use crate::llm::exchange::{Decode, Unread};
 use crate::record::{Delta, ToolCallPiece, Usage};
 
@@ -88,13 +89,14 @@ impl Decoder {
             let is_thought = part.thought == Some(true);
             self.push(if is_thought { Delta::Reasoning(text) } else { Delta::Text(text) }, out);
         }
-        if let Some(call) = part.function_call.and_then(|call| self.call(call)) {
+        let signature = part.thought_signature.filter(|signature| !signature.is_empty());
+        if let Some(call) = part.function_call.and_then(|call| self.call(call, signature)) {
             self.push(Delta::ToolCall(call), out);
         }
     }
 
     /// A call comes whole, in one part.
-    fn call(&mut self, call: FunctionCall) -> Option<ToolCallPiece> {
+    fn call(&mut self, call: FunctionCall, signature: Option<String>) -> Option<ToolCallPiece> {
         let name = call.name.filter(|name| !name.is_empty())?;
         let index = self.calls;
         if index >= MAX_CALLS {
@@ -105,8 +107,9 @@ impl Decoder {
             let reply = self.response_id.as_deref().unwrap_or_default();
             format!("{OWN_ID}{reply}{index}")
         });
+        let signature = signature.map(|signature| signature::kept(&self.asked, &signature));
         let arguments = call.args.map_or_else(|| "{}".to_owned(), |args| args.to_string());
-        Some(ToolCallPiece { index, id: Some(id), name: Some(name), arguments })
+        Some(ToolCallPiece { index, id: Some(id), name: Some(name), arguments, signature })
     }
 
     fn push(&mut self, delta: Delta, out: &mut VecDeque<Delta>) {
@@ -158,7 +161,8 @@ impl Decode for Decoder {
     }
 }
 
-fn bare(model: &str) -> &str {
+/// A model's id without the collection that the API puts before it.
+pub fn bare(model: &str) -> &str {
     model.strip_prefix("models/").unwrap_or(model)
 }
 
@@ -229,8 +233,8 @@ mod tests {
                     "usageMetadata":{"promptTokenCount":9},"modelVersion":"models/asked","responseId":"r"}"#,
                 &parts(r#"[{"text":"day","thoughtSignature":"AAA="},{"thoughtSignature":"B"}]"#),
                 &parts(
-                    r#"[{"functionCall":{"name":"give","args":{"item":"ale"}}},
-                    {"functionCall":{"id":"c7","name":"take"}}]"#,
+                    r#"[{"functionCall":{"name":"give","args":{"item":"ale"}},"thoughtSignature":"Qg=="},
+                    {"functionCall":{"id":"c7","name":"take"},"thoughtSignature":""}]"#,
                 ),
                 r#"{"candidates":[{"finishReason":"STOP"}],"usageMetadata":{"promptTokenCount":9,
                     "candidatesTokenCount":5,"thoughtsTokenCount":3,"cachedContentTokenCount":4,
@@ -240,7 +244,7 @@ mod tests {
                 r#"{"reasoning":"I plan."}"#,
                 r#"{"text":"Good "}"#,
                 r#"{"text":"day"}"#,
-                r#"{"tool_call":{"index":0,"id":"gemini-call-r0","name":"give","arguments":"{\"item\":\"ale\"}"}}"#,
+                r#"{"tool_call":{"index":0,"id":"gemini-call-r0","name":"give","arguments":"{\"item\":\"ale\"}","signature":"asked:Qg=="}}"#,
                 r#"{"tool_call":{"index":1,"id":"c7","name":"take","arguments":"{}"}}"#,
                 r#"{"usage":{"input_tokens":9,"output_tokens":8,"cached_input_tokens":4}}"#,
                 r#"{"finish":"tool_calls"}"#,

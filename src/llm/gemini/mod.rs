@@ -5,13 +5,14 @@
 mod body;
 mod chunk;
 mod decode;
+mod signature;
 
 use std::sync::Arc;
 
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderName};
 
 use self::body::Body;
-use self::decode::Decoder;
+use self::decode::{Decoder, bare};
 use super::exchange::{Answer, Endpoint, Speaks, deltas};
 use super::fault::Fault;
 use super::limits::{Limits, Pulse};
@@ -79,9 +80,8 @@ impl Speaks for Api {
 /// Where a model is asked. Its id comes from games, and must stay one segment of the path.
 fn address(base: &str, model: &str) -> String {
     let base = base.strip_suffix("/v1beta").unwrap_or(base);
-    let model = model.strip_prefix("models/").unwrap_or(model);
     let mut id = String::with_capacity(model.len());
-    for byte in model.bytes() {
+    for byte in bare(model).bytes() {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' => {
                 id.push(char::from(byte));

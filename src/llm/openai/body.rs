@@ -155,7 +155,12 @@ mod tests {
 
     #[test]
     fn a_request_is_written_as_the_endpoint_wants_it() {
-        let call = ToolCall { id: "c1".into(), name: "give".into(), arguments: "{}".into() };
+        let call = ToolCall {
+            id: "c1".into(),
+            name: "give".into(),
+            arguments: "{}".into(),
+            signature: Some("of another provider".into()),
+        };
         let calling = Message { tool_calls: vec![call], ..Message::text(Role::Assistant, "") };
         let answer =
             Message { tool_call_id: Some("c1".into()), ..Message::text(Role::Tool, "done") };

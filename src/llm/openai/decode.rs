@@ -149,7 +149,7 @@ impl Decoder {
             known.clone_from(&new_id);
         }
         let index = u32::try_from(index).ok()?;
-        Some(ToolCallPiece { index, id: new_id, name, arguments })
+        Some(ToolCallPiece { index, id: new_id, name, arguments, signature: None })
     }
 
     /// Which call a piece belongs to. Some providers send no index and whole calls; some send index

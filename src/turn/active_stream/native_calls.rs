@@ -10,6 +10,9 @@ use crate::record::{ToolCallPiece, ToolSpec};
 /// Longest arguments that are gathered, in bytes; beyond, the call is bad anyway.
 const MAX_ARGUMENTS: usize = 64 * 1024;
 
+/// Longest signature that is kept, in bytes; without one a provider can still be asked.
+const MAX_SIGNATURE: usize = 64 * 1024;
+
 /// A native call.
 #[derive(Debug, Default)]
 pub(super) struct Call {
@@ -17,6 +20,7 @@ pub(super) struct Call {
     pub id: String,
     pub name: String,
     arguments: String,
+    pub signature: Option<String>,
 }
 
 impl Call {
@@ -66,6 +70,9 @@ impl NativeCalls {
         }
         if let Some(name) = piece.name.as_ref().filter(|name| !name.is_empty()) {
             call.name.clone_from(name);
+        }
+        if let Some(signature) = piece.signature.as_ref().filter(|it| it.len() <= MAX_SIGNATURE) {
+            call.signature = Some(signature.clone());
         }
         if call.arguments.len() <= MAX_ARGUMENTS {
             call.arguments.push_str(&piece.arguments);

@@ -66,6 +66,7 @@ impl Stage {
             id: some(id),
             name: some(name),
             arguments: arguments.to_owned(),
+            signature: None,
         };
         self.stream.take(&Delta::ToolCall(piece));
     }
@@ -166,6 +167,23 @@ fn calls_whose_pieces_come_mixed_are_put_together() {
     let (shown, warnings) = stage.finish();
     let both = "<0:look at=1 (c1 {\"at\":1})></0><1:look at=2 (c2 {\"at\":2})></1>";
     assert_eq!((shown.as_str(), warnings), (both, Warnings::new()));
+}
+
+#[test]
+fn a_call_keeps_its_signature_unless_it_is_absurdly_long() {
+    let mut stage = Stage::new(false);
+    for (index, length) in [(0, 4), (1, 64 * 1024 + 1)] {
+        stage.stream.take(&Delta::ToolCall(ToolCallPiece {
+            index,
+            name: Some("look".to_owned()),
+            signature: Some("s".repeat(length)),
+            ..Default::default()
+        }));
+    }
+    stage.stream.end_of_reply(false);
+    let tags = stage.stream.into_tags();
+    let kept: Vec<_> = tags.iter().map(|tag| tag.signature.as_deref()).collect();
+    assert_eq!(kept, [Some("ssss"), None]);
 }
 
 #[test]

@@ -3,11 +3,10 @@
 use dramatis_protocol::InterruptReason;
 use metrics::{counter, histogram};
 
-use crate::generation::count_usage;
 use crate::record::{TurnEnd, TurnRecord};
 
 /// A turn is over.
-pub(super) fn count_turn(record: &TurnRecord, provider: &'static str) {
+pub(super) fn count_turn(record: &TurnRecord) {
     match &record.end {
         TurnEnd::Finished { .. } => {
             counter!("dramatis_turns_total", "outcome" => "finished").increment(1);
@@ -25,9 +24,6 @@ pub(super) fn count_turn(record: &TurnRecord, provider: &'static str) {
     }
     for (kind, count) in &record.warnings {
         counter!("dramatis_parse_repairs_total", "kind" => kind.clone()).increment(*count);
-    }
-    if let Some(usage) = &record.usage {
-        count_usage(provider, usage);
     }
 }
 

@@ -48,11 +48,10 @@ impl Agent {
             .map_err(|error| (format!("state.tags[{}].name", error.index), error.message))
     }
 
-    /// Whether a game may name this model: those of the list, the server's own, and the built-in
-    /// actor, which costs nothing.
+    /// Whether a game may name this model.
     pub(super) fn may_play(&self, model: &str) -> bool {
         let Services { generator, default_model, .. } = &*self.services;
-        model == default_model || generator.is_scripted(model) || generator.models().allows(model)
+        generator.allows(model, default_model)
     }
 
     /// Compiles the state's vocabulary, unless it is the one that the agent had before.

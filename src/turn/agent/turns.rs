@@ -13,7 +13,7 @@ use super::super::state::{Ending, Input, Start};
 use super::super::vocabulary::standard_vocabulary;
 use super::running::{Running, next_step};
 use super::{Agent, Connected, metrics};
-use crate::generation::{Form, Generation, GenerationPlan, Step, count_failure};
+use crate::generation::{Form, Generation, GenerationPlan, Step};
 use crate::llm::{ErrorKind, LlmError};
 use crate::record::{Delta, Observation, PastTurn, TurnEnd};
 use crate::tags::{StrayText, Vocabulary};
@@ -186,7 +186,6 @@ impl Agent {
             ErrorKind::Timeout => InterruptReason::Timeout,
             _ => InterruptReason::ProviderError,
         };
-        count_failure(self.services.generator.provider_of(&running.model), error.kind);
         let message = running.describe(error);
         tracing::warn!(agent = %self.agent_id, turn = %running.turn_id(), code = %message.code,
             cause = %error.cause, "a turn failed");
@@ -218,11 +217,8 @@ impl Agent {
 
     /// The turn is over: remembered, written, logged.
     pub(super) fn keep_turn(&mut self, running: Running, end: TurnEnd, fault: Option<String>) {
-        let reasoning = &self.services.reasoning;
-        let answered_by = running.generation.answered_by().map(String::as_str);
-        let whose = reasoning.whose(&running.model, answered_by);
-        reasoning.note(whose, running.stream.reasoning_seen());
-        let provider = self.services.generator.provider_of(whose);
+        let speaker = running.generation.speaker();
+        self.services.reasoning.note(speaker, running.stream.reasoning_seen());
         let record = running.into_record(self.session_id.clone(), end, fault);
         let mut is_confirmed = false;
         if let Some(turn) = self.memory.turn_mut(&record.turn_id) {
@@ -236,7 +232,7 @@ impl Agent {
             self.remember(&record.turn_id);
         }
         self.last_activity = self.now();
-        metrics::count_turn(&record, provider);
+        metrics::count_turn(&record);
         self.log_record(record);
     }
 
