@@ -227,7 +227,10 @@ mod tests {
         };
         let ready = Update { status: Some("ok".to_owned()), ..Update::default() };
         check(
-            &RpcFrame::SystemUpdate(RpcPayload { content: "✓ Engine ready.".into(), metadata: ready }),
+            &RpcFrame::SystemUpdate(RpcPayload {
+                content: "✓ Engine ready.".into(),
+                metadata: ready,
+            }),
             r#"{"event":"system_update","payload":{"content":"✓ Engine ready.","metadata":{"status":"ok"}}}"#,
         );
         check(

@@ -37,7 +37,9 @@ pub enum LoreError {
     #[error("a text to attach may have {MAX_LORE} bytes: attach it in parts")]
     TooLong,
     /// The assets are part of the program.
-    #[error("the assets are those of the program and never change: set DRAMATIS_ASSETS to a folder")]
+    #[error(
+        "the assets are those of the program and never change: set DRAMATIS_ASSETS to a folder"
+    )]
     BuiltIn,
     /// The path is none of the folder's.
     #[error("\"{0}\" is no folder within the folder of assets")]
@@ -152,4 +154,3 @@ fn named(assets: &Assets) -> BTreeMap<String, String> {
     let base = std::iter::once(("base rules".to_owned(), base));
     worlds.chain(characters).chain(rules).chain(base).collect()
 }
-

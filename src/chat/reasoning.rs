@@ -115,7 +115,7 @@ fn undecided(text: &str) -> usize {
         let begins = |known: &&str| {
             known.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name))
         };
-        rest.len() < LONGEST_MARK && REASONING.iter().any(|known| begins(&known))
+        rest.len() < LONGEST_MARK && REASONING.iter().any(begins)
     });
     last.unwrap_or(text.len())
 }
@@ -151,7 +151,12 @@ mod tests {
         check("<think>He lies.</think>\n\nHello.", false, "Hello.", Nothing);
         check("\n <THINKING>x</Thinking>Hello.\n", false, "Hello.\n", Nothing);
         check("One. <reasoning>two</reasoning>\nThree.", false, "One. \nThree.", Nothing);
-        check("a < b <thin> <think/> </b> <i>x</i> <thinker> <", false, "a < b <thin> <think/> </b> <i>x</i> <thinker> <", Nothing);
+        check(
+            "a < b <thin> <think/> </b> <i>x</i> <thinker> <",
+            false,
+            "a < b <thin> <think/> </b> <i>x</i> <thinker> <",
+            Nothing,
+        );
         check("Hello <thi", false, "Hello <thi", Nothing);
         check("<think>never ends", false, "", Nothing);
         check("plan</think>Hello.", false, "planHello.", LoneClosingHalf);

@@ -119,10 +119,11 @@ impl Generator {
         model == own || self.is_scripted(model) || self.models.allows(model)
     }
 
-    /// The models that may be named, as far as they are known, and what they cost.
+    /// The models that may be named, as far as they are known, and what they cost; also those whose
+    /// provider has no key yet: whoever chooses one hears which setting is missing.
     #[must_use]
     pub fn offered_models(&self, own: &str) -> Vec<ModelInfo> {
-        let mut models = self.llm.catalog().models();
+        let mut models = self.llm.catalog().with_keyless();
         models.retain(|model| self.allows(&model.id, own));
         models
     }

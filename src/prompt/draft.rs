@@ -49,7 +49,8 @@ impl Draft {
         sections.extend(system::context(prompt, scene));
         let mut report = ContextReport { budget: prompt.limits.tokens, ..ContextReport::default() };
         let budget = prompt.limits.tokens.saturating_mul(CHARS_PER_TOKEN);
-        let input: Vec<Line> = prompt.input.iter().map(|seen| line(seen, prompt.form, &say)).collect();
+        let input: Vec<Line> =
+            prompt.input.iter().map(|seen| line(seen, prompt.form, &say)).collect();
         let around = around(prompt.form, sentences);
         let newest = input.last().map_or(0, Line::chars);
         section::fit(&mut sections, budget.saturating_sub(around + newest));
@@ -147,7 +148,7 @@ fn fitting(
     say: &Say<'_>,
     report: &mut ContextReport,
 ) -> (Vec<Turn>, Vec<Line>) {
-    let wanted = prompt.state.history_turns.map(|turns| usize::try_from(turns));
+    let wanted = prompt.state.history_turns.map(usize::try_from);
     let wanted = wanted.map_or(prompt.limits.history_turns, |turns| turns.unwrap_or(usize::MAX));
     let (turns, block) = match prompt.form {
         Form::Game => (wanted, prompt.limits.block),

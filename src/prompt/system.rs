@@ -48,9 +48,8 @@ pub fn sections(
 
 /// What holds in the world: the rules, and the world itself.
 pub fn of_assets(background: &Background) -> [Section; 3] {
-    let new = |name: &str, title: &str, body| {
-        Section::new(Place::System, name, &heading(title), body)
-    };
+    let new =
+        |name: &str, title: &str, body| Section::new(Place::System, name, &heading(title), body);
     let say = background.sentences();
     let laws = list(background.rules.iter().map(|rule| &*rule.prompt));
     let world = background.world_prompt().unwrap_or_default().to_owned();
@@ -82,8 +81,7 @@ fn list<'a>(rules: impl IntoIterator<Item = &'a str>) -> String {
 /// How things stand now.
 pub fn context(prompt: &TurnPrompt<'_>, scene: Option<&str>) -> Vec<Section> {
     let title = &prompt.background.sentences().scene_heading;
-    let scene =
-        scene.map(|text| situation(prompt.form, "scene", title, text).ranked(SCENE_RANK));
+    let scene = scene.map(|text| situation(prompt.form, "scene", title, text).ranked(SCENE_RANK));
     let parts = prompt.state.prompt_parts.iter().filter(|part| !part.text.trim().is_empty());
     let parts = (PART_RANK..).zip(parts).map(|(rank, part)| {
         let name = format!("part: {}", quote::one_line(&part.title));
@@ -98,7 +96,7 @@ pub fn situation(form: Form, name: &str, title: &str, text: &str) -> Section {
     let (title, text) = (quote::one_line(title), quote::block(text, ""));
     let (title, text) = match form {
         Form::Game => (quote::escaped(&title), quote::escaped(&text)),
-        Form::Chat => (title.into(), text.into()),
+        Form::Chat => (title, text.into()),
     };
     Section::new(Place::Context, name, &format!("#### {title}"), text.into_owned())
 }

@@ -7,8 +7,8 @@ use dramatis_protocol::limits::MAX_ID_BYTES;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::error::{Failure, StoreError, StoreErrorKind};
-use super::search::{self, Findable};
 use super::queue::{Job, Ticket};
+use super::search::{self, Findable};
 use super::write::agent_key;
 use super::{Store, ended, sessions};
 use crate::record::{ChatMessage, ChatSession, Role};
@@ -215,7 +215,8 @@ fn end_turn(connection: &Connection, turn: &ChatTurn) -> Result<(), Failure> {
     let Some(reply) = reply else { return Ok(()) };
     add(connection, &session.id, reply)?;
     if let Some(memory) = memory {
-        let agent = agent_key(connection, &chat_memories(&session.id), &session.character_id)?.agent;
+        let agent =
+            agent_key(connection, &chat_memories(&session.id), &session.character_id)?.agent;
         search::keep_memory(connection, agent, &reply.id, memory)?;
     }
     Ok(())
@@ -268,8 +269,7 @@ fn recent(connection: &Connection, most: u32) -> Result<Vec<ChatSession>, Failur
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-const SESSION: &str =
-    "SELECT id, title, world, character, model, created, updated FROM chats";
+const SESSION: &str = "SELECT id, title, world, character, model, created, updated FROM chats";
 
 fn session(row: &Row<'_>) -> rusqlite::Result<ChatSession> {
     Ok(ChatSession {

@@ -230,8 +230,7 @@ impl Queue {
                 desk.sweep();
                 continue;
             }
-            desk.to_sweep |=
-                group.iter().any(|entry| entry.job.ends_a_session());
+            desk.to_sweep |= group.iter().any(|entry| entry.job.ends_a_session());
             let (entries, rooms): (Vec<_>, Vec<_>) =
                 group.into_iter().map(|entry| ((entry.job, entry.answer), entry.room)).unzip();
             drop(rooms);

@@ -18,12 +18,13 @@ const STRANGERS: &[(&str, &[&str])] = &[
     ("generation", &["store", "turn"]),
     ("turn_log", &["turn", "llm", "store"]),
     ("turn", &["server", "config", "prompt", "actor"]),
+    ("chat", &["turn", "config", "prompt", "actor"]),
     ("server", &["llm", "actor", "prompt", "generation", "store", "tags"]),
 ];
 
 /// Modules that only other crates may serve: `simulation` shows that a game needs nothing of ours
 /// but the contract.
-const ALONE: &[&str] = &["tags", "config", "record", "assets", "simulation"];
+const ALONE: &[&str] = &["tags", "config", "clock", "record", "assets", "simulation"];
 
 /// Crates that one part of the house keeps to itself.
 const OWNED: &[(&str, &[&str])] = &[
@@ -38,7 +39,7 @@ const OWNED: &[(&str, &[&str])] = &[
     ("tracing_subscriber", &["cli"]),
     ("tracing_appender", &["cli"]),
     ("dotenvy", &["config"]),
-    ("strsim", &["config"]),
+    ("strsim", &["config", "server::rpc::command"]),
     ("serde_ignored", &["simulation"]),
     ("serde_saphyr", &["config", "actor::yaml", "actor::script", "assets::yaml", "simulation"]),
     ("notify", &["assets::watcher"]),
@@ -62,6 +63,10 @@ const PURE: &[&str] = &[
     "prompt",
     "turn::state",
     "turn::ledger",
+    "chat::conversation",
+    "chat::reasoning",
+    "server::rpc::command",
+    "server::rpc::incoming",
 ];
 
 /// Crates of the tag parser: it works on bytes, not on the wire's types.

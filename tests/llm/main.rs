@@ -28,7 +28,7 @@ use axum::serve::ListenerExt;
 use bytes::Bytes;
 use dramatis::actor::{Actor, FaultSpec, MockLlm, Pace, Script, serve};
 use dramatis::config::AllowedModels;
-use dramatis::generation::{GenerationPlan, Generator, Step};
+use dramatis::generation::{Form, GenerationPlan, Generator, Step};
 use dramatis::llm::{
     ErrorKind, Limits, Llm, LlmError, LlmSettings, OpenAi, Provider, ProviderSettings, Request,
 };
@@ -662,6 +662,7 @@ async fn usage_of(llm: Llm, model: &str) -> Usage {
     let (session_id, agent_id) = (Id::from("s"), Id::from("bram"));
     let vocabulary = Arc::new(Vocabulary::standard());
     let mut generation = Generator::new(llm, PromptLimits::default()).start(GenerationPlan {
+        form: Form::Game,
         session_id: &session_id,
         agent_id: &agent_id,
         state: &AgentState::default(),

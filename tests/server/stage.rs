@@ -11,6 +11,7 @@ use bytes::Bytes;
 use dramatis::actor::{Actor, FaultSpec, MockLlm, Pace, Script, serve};
 use dramatis::assets::Library;
 use dramatis::chat::{self, Chats};
+use dramatis::clock::{Clock, Ids};
 use dramatis::config::Secret;
 use dramatis::generation::{Generator, Results};
 use dramatis::llm::{self, Learnt, Llm, LlmSettings, ProviderSettings};
@@ -19,7 +20,6 @@ use dramatis::retrieval::{self, Retriever};
 use dramatis::server::{self, Access, Behind};
 use dramatis::store::Store;
 use dramatis::turn::agent::Services;
-use dramatis::clock::{Clock, Ids};
 use dramatis::turn::registry::Registry;
 use dramatis::turn::state::Rules;
 use dramatis::turn_log::{self, LogEntry, TurnLog};
@@ -89,20 +89,10 @@ impl Plan {
 
     pub async fn begin(self) -> Stage {
         let mut tasks = JoinSet::new();
-        let script = Script::parse(&self.script, "test").unwrap();
-        let faults: Vec<FaultSpec> =
-            self.faults.iter().map(|fault| fault.parse().unwrap()).collect();
-        let mock = MockLlm::new(Actor::new(script, self.pace), faults);
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let mock_url = format!("http://{}/v1", listener.local_addr().unwrap());
-        let provider = serve(listener, mock.clone(), std::future::pending());
-        tasks.spawn(async { provider.await.unwrap() });
-
+        let (mock, mock_url) = self.mock(&mut tasks).await;
         let folder = tempfile::tempdir().unwrap();
         let log = TurnLog::open(&folder.path().join("logs")).unwrap();
         let store = Store::open(&folder.path().join("dramatis.db")).unwrap();
-        let settings = self.providers(&mock_url);
-        let actor = Actor::new(Script::default(), Pace::AT_ONCE);
         let retriever = Retriever::new(store.clone(), retrieval::Settings::default(), None);
         retriever.index_assets(&self.assets.current()).await.unwrap();
         let (changes, following) = (self.assets.changes(), retriever.clone());
@@ -110,33 +100,8 @@ impl Plan {
             following.follow(changes, true).await;
             std::future::pending::<()>().await;
         });
-        let services = Services {
-            store: store.clone(),
-            log: log.clone(),
-            generator: Generator::new(
-                Llm::new(settings, Arc::new(actor)).unwrap(),
-                PromptLimits::default(),
-            )
-            .with_assets(self.assets.clone())
-            .reminding(retriever.clone(), Results::default()),
-            clock: Clock::start(),
-            ids: Ids::random(),
-            rules: self.rules.clone(),
-            default_model: "mock".to_owned(),
-            reasoning: Learnt::default(),
-            idle_timeout: Duration::from_secs(600),
-        };
-        let chats = Chats::new(chat::Services {
-            store: store.clone(),
-            log: log.clone(),
-            generator: services.generator.clone(),
-            library: Arc::clone(&self.assets),
-            clock: services.clock.clone(),
-            ids: services.ids.clone(),
-            default_model: services.default_model.clone(),
-            reasoning: services.reasoning.clone(),
-            history: 10,
-        });
+        let services = self.services(&store, &log, &retriever, &mock_url);
+        let chats = self.chats(&services);
         let behind = Behind { registry: Registry::new(services, self.max_agents), chats };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
@@ -144,13 +109,65 @@ impl Plan {
         let running = server::run(listener, behind, self.access(), async {
             let _ = stopped.await;
         });
+        let closing = store.clone();
         tasks.spawn(async move {
             running.await.unwrap();
-            store.close().await;
+            closing.close().await;
             log.close().await;
         });
         let logs = folder.path().join("logs");
-        Stage { address, mock, retriever, stop: Some(stop), tasks, logs, _folder: folder }
+        Stage { address, mock, retriever, store, stop: Some(stop), tasks, logs, _folder: folder }
+    }
+
+    /// The provider, and where it is.
+    async fn mock(&self, tasks: &mut JoinSet<()>) -> (MockLlm, String) {
+        let script = Script::parse(&self.script, "test").unwrap();
+        let faults: Vec<FaultSpec> =
+            self.faults.iter().map(|fault| fault.parse().unwrap()).collect();
+        let mock = MockLlm::new(Actor::new(script, self.pace), faults);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/v1", listener.local_addr().unwrap());
+        let provider = serve(listener, mock.clone(), std::future::pending());
+        tasks.spawn(async { provider.await.unwrap() });
+        (mock, url)
+    }
+
+    fn services(
+        &self,
+        store: &Store,
+        log: &TurnLog,
+        retriever: &Retriever,
+        mock_url: &str,
+    ) -> Services {
+        let actor = Actor::new(Script::default(), Pace::AT_ONCE);
+        let llm = Llm::new(self.providers(mock_url), Arc::new(actor)).unwrap();
+        Services {
+            store: store.clone(),
+            log: log.clone(),
+            generator: Generator::new(llm, PromptLimits::default())
+                .with_assets(self.assets.clone())
+                .reminding(retriever.clone(), Results::default()),
+            clock: Clock::start(),
+            ids: Ids::random(),
+            rules: self.rules.clone(),
+            default_model: "mock".to_owned(),
+            reasoning: Learnt::default(),
+            idle_timeout: Duration::from_secs(600),
+        }
+    }
+
+    fn chats(&self, services: &Services) -> Chats {
+        Chats::new(chat::Services {
+            store: services.store.clone(),
+            log: services.log.clone(),
+            generator: services.generator.clone(),
+            library: Arc::clone(&self.assets),
+            clock: services.clock.clone(),
+            ids: services.ids.clone(),
+            default_model: services.default_model.clone(),
+            reasoning: services.reasoning.clone(),
+            history: 10,
+        })
     }
 
     fn providers(&self, mock_url: &str) -> LlmSettings {
@@ -188,6 +205,7 @@ pub struct Stage {
     pub address: String,
     pub mock: MockLlm,
     pub retriever: Retriever,
+    pub store: Store,
     stop: Option<oneshot::Sender<()>>,
     tasks: JoinSet<()>,
     logs: PathBuf,

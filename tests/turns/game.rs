@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dramatis::assets::Library;
+use dramatis::clock::{Clock, Ids};
 use dramatis::generation::{Generator, Results};
 use dramatis::llm::{Learnt, Limits, Llm, LlmSettings};
 use dramatis::prompt::PromptLimits;
@@ -12,7 +13,6 @@ use dramatis::record::{AgentHistory, Delta, Observation, ToolCallPiece};
 use dramatis::retrieval::{self, Retriever};
 use dramatis::store::{Scope, Search, Store, StoredAgent};
 use dramatis::turn::agent::{AgentMessage, Services};
-use dramatis::clock::{Clock, Ids};
 use dramatis::turn::outbox::OutboxHandle;
 use dramatis::turn::registry::{Attachment, Registry, SessionPlan};
 use dramatis::turn::state::Rules;

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dramatis::assets::Library;
+use dramatis::clock::Ids;
 use dramatis::retrieval::{self, Retriever};
 use dramatis::store::Store;
 use dramatis::turn::agent::AgentMessage;
-use dramatis::clock::Ids;
 use dramatis::turn::outbox::OutboxHandle;
 use dramatis::turn::registry::{Registry, SessionPlan};
 use dramatis_protocol::{

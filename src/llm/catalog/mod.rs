@@ -112,7 +112,7 @@ impl Catalog {
         let _ = self.shared.file.set(file);
     }
 
-    /// Every model that is known: those that can be asked, then those whose provider has no key yet.
+    /// Every model that is known and can be asked.
     #[must_use]
     pub fn models(&self) -> Vec<ModelInfo> {
         let Shared { providers, sources, .. } = &*self.shared;
@@ -122,7 +122,15 @@ impl Catalog {
             let listed = fetched.get(&source.id).into_iter().flatten();
             models.extend(listed.filter(|model| self.goes_to(&model.id, source.id)).cloned());
         }
-        let keyless = ProviderId::ALL.iter().filter(|id| !providers.contains(id));
+        models.extend(known::of(ProviderId::Scripted));
+        models
+    }
+
+    /// The same, and behind them the models that can be asked as soon as their provider has a key.
+    #[must_use]
+    pub fn with_keyless(&self) -> Vec<ModelInfo> {
+        let mut models = self.models();
+        let keyless = ProviderId::ALL.iter().filter(|id| !self.shared.providers.contains(id));
         for model in keyless.flat_map(|id| known::of(*id)) {
             if !models.iter().any(|other| other.id == model.id) {
                 models.push(model);

@@ -36,6 +36,13 @@ async fn only_models_of_providers_that_can_be_asked_are_listed() {
     );
     let names: Vec<_> = catalog.models().into_iter().map(|model| model.name).collect();
     assert_eq!((&*names[0], &*names[5]), ("[DeepSeek] DeepSeek Chat", "[Built-in] Actor"));
+    let all: Vec<_> = catalog.with_keyless().into_iter().map(|model| model.id).collect();
+    let (can_be_asked, keyless) = all.split_at(6);
+    assert_eq!(can_be_asked, ids(&catalog));
+    assert!(
+        keyless.len() == 3 && keyless.iter().all(|id| id.starts_with("gemini/")),
+        "{keyless:?}"
+    );
 }
 
 #[tokio::test]

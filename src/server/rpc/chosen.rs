@@ -82,7 +82,7 @@ impl Chosen {
     }
 
     pub fn active_rules(&self) -> Vec<String> {
-        self.rules.iter().map(|id| id.to_string()).collect()
+        self.rules.iter().map(ToString::to_string).collect()
     }
 }
 

@@ -251,7 +251,8 @@ impl<'a> Connection<'a> {
         } else if self.queued.is_none() {
             self.queued = Some(said);
         } else {
-            let message = "✗ A message waits for the end of this reply already: send yours after it.";
+            let message =
+                "✗ A message waits for the end of this reply already: send yours after it.";
             self.out.push(&RpcFrame::update(message));
         }
     }
@@ -276,7 +277,9 @@ impl<'a> Connection<'a> {
 
     /// Sends what is new of the reply; at its end, what waits is said.
     async fn take_turn(&mut self) {
-        let Some(end) = self.turn.as_mut().and_then(|turn| turn.take(&mut self.out)) else { return };
+        let Some(end) = self.turn.as_mut().and_then(|turn| turn.take(&mut self.out)) else {
+            return;
+        };
         self.turn = None;
         self.end_turn(&end).await;
         if let Some(said) = self.queued.take() {

@@ -25,13 +25,13 @@ pub(super) struct Done {
 }
 
 impl Done {
-    fn well(content: String, metadata: Update) -> Self {
+    fn well(content: &str, metadata: Update) -> Self {
         let payload = RpcPayload { content: format!("✓ {content}").into(), metadata };
         Self { update: RpcFrame::SystemUpdate(payload), changed: true, history: None }
     }
 
     fn told(content: &str) -> Self {
-        Self { changed: false, ..Self::well(content.to_owned(), Update::default()) }
+        Self { changed: false, ..Self::well(content, Update::default()) }
     }
 
     fn failed(content: impl std::fmt::Display) -> Self {
@@ -43,7 +43,7 @@ impl Done {
 /// Does a command for somebody who has chosen so.
 pub(super) async fn perform(command: Command, chosen: &mut Chosen, chats: &Chats) -> Done {
     match command {
-        Command::Model(id) => choose_model(id, chosen, chats),
+        Command::Model(id) => choose_model(&id, chosen, chats),
         Command::WorldSelect(id) => select_world(&id, chosen, chats),
         Command::CharacterSelect(id) => select_character(&id, chosen, chats),
         Command::WorldAttachLore(text) => attach_lore(&text, chosen, chats).await,
@@ -52,7 +52,7 @@ pub(super) async fn perform(command: Command, chosen: &mut Chosen, chats: &Chats
         Command::RulesRemove(id) => remove_rule(&id, chosen),
         Command::RulesClear => {
             chosen.rules.clear();
-            rules_now("All active rules cleared.".to_owned(), chosen)
+            rules_now("All active rules cleared.", chosen)
         }
         Command::Nsfw if chosen.rules.iter().any(|rule| **rule == *NSFW) => {
             remove_rule(NSFW, chosen)
@@ -67,17 +67,17 @@ pub(super) async fn perform(command: Command, chosen: &mut Chosen, chats: &Chats
     }
 }
 
-fn choose_model(id: String, chosen: &mut Chosen, chats: &Chats) -> Done {
-    if !chats.knows_model(&id) {
+fn choose_model(id: &str, chosen: &mut Chosen, chats: &Chats) -> Done {
+    if !chats.knows_model(id) {
         return Done::failed(format!(
             "There is no model \"{id}\" here: choose one of available_models, or add it to the \
              server's DRAMATIS_MODELS."
         ));
     }
-    chosen.model = Some(id.clone());
+    chosen.model = Some(id.to_owned());
     let metadata =
-        Update { model: Some(id.clone()), model_confirmed: Some(true), ..Update::default() };
-    Done::well(format!("Hot-swapped model to {id}"), metadata)
+        Update { model: Some(id.to_owned()), model_confirmed: Some(true), ..Update::default() };
+    Done::well(&format!("Hot-swapped model to {id}"), metadata)
 }
 
 fn select_world(id: &str, chosen: &mut Chosen, chats: &Chats) -> Done {
@@ -87,7 +87,7 @@ fn select_world(id: &str, chosen: &mut Chosen, chats: &Chats) -> Done {
     };
     chosen.world_id = Some(world.id.clone());
     let metadata = Update { world_id: Some(id.to_owned()), ..Update::default() };
-    Done::well(format!("Active world set to {id}"), metadata)
+    Done::well(&format!("Active world set to {id}"), metadata)
 }
 
 fn select_character(id: &str, chosen: &mut Chosen, chats: &Chats) -> Done {
@@ -97,7 +97,7 @@ fn select_character(id: &str, chosen: &mut Chosen, chats: &Chats) -> Done {
     };
     chosen.character_id = Some(character.id.clone());
     let metadata = Update { character_id: Some(id.to_owned()), ..Update::default() };
-    Done::well(format!("Active character set to {id}"), metadata)
+    Done::well(&format!("Active character set to {id}"), metadata)
 }
 
 async fn attach_lore(text: &str, chosen: &Chosen, chats: &Chats) -> Done {
@@ -105,9 +105,7 @@ async fn attach_lore(text: &str, chosen: &Chosen, chats: &Chats) -> Done {
         return Done::failed("Select a world first: /world select <id>");
     };
     match chats.attach_lore(world, text).await {
-        Ok(Attached::New) => {
-            Done::well(format!("Lore attached to {world}."), Update::default())
-        }
+        Ok(Attached::New) => Done::well(&format!("Lore attached to {world}."), Update::default()),
         Ok(Attached::Known) => Done::told(&format!("{world} has this lore already.")),
         Err(error) => Done::failed(format!("The lore is not attached: {error}")),
     }
@@ -121,7 +119,7 @@ async fn sync_folder(path: &str, chats: &Chats) -> Done {
         Ok(changes) => {
             let changed = !changes.is_none();
             let told = format!("Read {path} again: {}", in_words(&changes));
-            Done { changed, ..Done::well(told, Update::default()) }
+            Done { changed, ..Done::well(&told, Update::default()) }
         }
         Err(error) => Done::failed(format!("Nothing was read: {error}")),
     }
@@ -149,7 +147,7 @@ fn add_rule(id: &str, chosen: &mut Chosen, chats: &Chats) -> Done {
         return Done::told(&format!("Rule '{id}' is active already."));
     }
     chosen.rules.push(rule.id.clone());
-    rules_now(format!("Rule '{id}' activated"), chosen)
+    rules_now(&format!("Rule '{id}' activated"), chosen)
 }
 
 fn remove_rule(id: &str, chosen: &mut Chosen) -> Done {
@@ -158,10 +156,10 @@ fn remove_rule(id: &str, chosen: &mut Chosen) -> Done {
     if chosen.rules.len() == before {
         return Done::failed(unknown("active rule", id, chosen.rules.iter().map(|rule| &**rule)));
     }
-    rules_now(format!("Rule '{id}' deactivated"), chosen)
+    rules_now(&format!("Rule '{id}' deactivated"), chosen)
 }
 
-fn rules_now(content: String, chosen: &Chosen) -> Done {
+fn rules_now(content: &str, chosen: &Chosen) -> Done {
     Done::well(content, Update { active_rules: Some(chosen.active_rules()), ..Update::default() })
 }
 
@@ -175,7 +173,7 @@ async fn begin_session(chosen: &mut Chosen, chats: &Chats) -> Done {
             let content = format!("New session: {id}");
             chosen.session_id = Some(id.clone());
             let metadata = Update { session_id: Some(id.to_string()), ..Update::default() };
-            Done { history: Some(chat.messages), ..Done::well(content, metadata) }
+            Done { history: Some(chat.messages), ..Done::well(&content, metadata) }
         }
         Err(error) => Done::failed(format!("No session was begun: {error}")),
     }
@@ -202,16 +200,18 @@ async fn continue_session(id: &str, chosen: &mut Chosen, chats: &Chats) -> Done 
     chosen.session_id = Some(session.id);
     chosen.world_id = Some(session.world_id);
     chosen.character_id = Some(session.character_id);
-    Done { history: Some(chat.messages), ..Done::well(format!("Continued session {id}"), metadata) }
+    Done {
+        history: Some(chat.messages),
+        ..Done::well(&format!("Continued session {id}"), metadata)
+    }
 }
 
 async fn delete_session(id: &str, chosen: &mut Chosen, chats: &Chats) -> Done {
     match chats.delete(id).await {
         Ok(()) => {
             let own = chosen.session_id.take_if(|chosen| **chosen == *id).is_some();
-            let metadata =
-                Update { session_id: own.then(String::new), ..Update::default() };
-            Done::well(format!("Deleted session {id}"), metadata)
+            let metadata = Update { session_id: own.then(String::new), ..Update::default() };
+            Done::well(&format!("Deleted session {id}"), metadata)
         }
         Err(error @ ChatError::NoSession(_)) => {
             Done::failed(format!("{error}: /session list names some."))
@@ -247,4 +247,3 @@ pub(super) fn history(messages: &[ChatMessage]) -> RpcFrame<'static> {
     let history = History { history: messages.iter().map(message).collect() };
     RpcFrame::ChatHistory(RpcPayload { content: "".into(), metadata: history })
 }
-

@@ -65,7 +65,9 @@ fn read_object(object: &Value) -> Result<(&str, Option<String>), Meaningless> {
 /// A name stands in brackets in the history, on one line.
 fn sender(name: &str) -> Result<Option<String>, Meaningless> {
     let name = name.trim();
-    if name.chars().count() > SENDER_CHARS || name.chars().any(|c| c.is_control() || "[]".contains(c)) {
+    if name.chars().count() > SENDER_CHARS
+        || name.chars().any(|c| c.is_control() || "[]".contains(c))
+    {
         return Err(invalid(
             "\"sender\" may have 80 characters and no square brackets: choose a simpler name",
         ));

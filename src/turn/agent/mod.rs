@@ -37,8 +37,8 @@ pub use memory::TURNS_IN_MEMORY;
 use running::{Running, next_step};
 use writes::{Promise, Writes};
 
-use crate::clock::{Clock, Ids, Millis};
 use super::state::{Effect, Event, Input, Rules, State};
+use crate::clock::{Clock, Ids, Millis};
 use crate::generation::Generator;
 use crate::llm::Learnt;
 use crate::record::{Observation, TurnEnd};

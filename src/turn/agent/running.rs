@@ -7,9 +7,9 @@ use dramatis_protocol::{
 };
 
 use super::super::active_stream::ActiveStreamController;
-use crate::clock::Millis;
 use super::super::outbox::Keep;
 use super::super::state::{Ending, Start};
+use crate::clock::Millis;
 use crate::generation::{Generation, Step};
 use crate::llm::{ErrorKind, LlmError};
 use crate::record::{ContextReport, Delta, LedgerTag, RECORD_VERSION, TurnEnd, TurnRecord};

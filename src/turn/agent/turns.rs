@@ -6,13 +6,13 @@ use dramatis_protocol::{AgentTurnStarted, Id, InterruptReason, Origin, Timings};
 use futures::FutureExt;
 
 use super::super::active_stream::{ActiveStreamController, StreamPlan};
-use crate::clock::Millis;
 use super::super::ledger::Ledger;
 use super::super::outbox::OutboxHandle;
 use super::super::state::{Ending, Input, Start};
 use super::super::vocabulary::standard_vocabulary;
 use super::running::{Running, next_step};
 use super::{Agent, Connected, metrics};
+use crate::clock::Millis;
 use crate::generation::{Form, Generation, GenerationPlan, Step};
 use crate::llm::{ErrorKind, LlmError};
 use crate::record::{Delta, Observation, PastTurn, TurnEnd};

@@ -2,8 +2,8 @@
 
 use dramatis_protocol::Id;
 
-use crate::clock::Millis;
 use super::event::Event;
+use crate::clock::Millis;
 
 /// The turn that a follow-up answers.
 #[derive(Debug, Clone)]

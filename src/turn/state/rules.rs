@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use dramatis_protocol::{AgentState, DropReason, Id, Interrupt, InterruptReason};
 
-use crate::clock::Millis;
 use super::event::{push_bounded, sort_waiting};
 use super::phase::{Asking, Cut, FollowUp, Phase, Running};
 use super::{Calls, Effect, Ending, Event, Start, State};
+use crate::clock::Millis;
 
 impl State {
     /// What time alone has brought about.

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use dramatis_protocol::{AgentState, Interrupt};
 
 use super::{Effect, Ending, Event, Input, Rules, State};
-use crate::record::Occurrence;
 use crate::clock::{Ids, Millis};
+use crate::record::Occurrence;
 
 /// An agent under test, and the effects of each move as a line of text.
 struct Play {
