@@ -12,10 +12,19 @@ use tokio::net::TcpStream;
 
 use super::figures::{Spread, now_us};
 use super::provider::{DIGITS, MARK};
+use super::subject::{Subject, Which};
 
-const HANDSHAKE: &str = "GET /ws HTTP/1.1\r\nHost: bench\r\nUpgrade: websocket\r\n\
+const HANDSHAKE: &str = "HTTP/1.1\r\nHost: bench\r\nUpgrade: websocket\r\n\
     Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+
+/// What somebody who chats does before the first prompt, and how many frames answer it.
+const STAGE: [(&str, usize); 4] = [
+    ("", 2),
+    ("/world select drowned_lantern", 2),
+    ("/character select oswin", 2),
+    ("/session new", 3),
+];
 
 /// What all games count together.
 #[derive(Default)]
@@ -80,11 +89,39 @@ pub struct Game {
 }
 
 impl Game {
-    /// Connects and shakes hands.
+    /// Connects to a subject through its door, and gets ready.
+    pub async fn begin(subject: &Subject) -> anyhow::Result<Self> {
+        match subject.which {
+            Which::Server | Which::Relay => Self::connect(subject.address).await,
+            Which::Chats => Self::chat(subject.address).await,
+        }
+    }
+
+    /// Connects as a game and shakes hands.
     pub async fn connect(address: SocketAddr) -> anyhow::Result<Self> {
+        Self::at(address, "/ws").await
+    }
+
+    /// Connects as somebody who chats, and begins a session.
+    async fn chat(address: SocketAddr) -> anyhow::Result<Self> {
+        let mut client = Self::at(address, "/ws/rpc").await?;
+        for (command, answers) in STAGE {
+            if !command.is_empty() {
+                client.send(command).await?;
+            }
+            for _ in 0..answers {
+                let frame = client.next().await?;
+                let failed = memmem::find(frame, "✗".as_bytes()).is_some();
+                ensure!(!failed, "{command}: {}", String::from_utf8_lossy(frame));
+            }
+        }
+        Ok(client)
+    }
+
+    async fn at(address: SocketAddr, path: &str) -> anyhow::Result<Self> {
         let mut socket = TcpStream::connect(address).await?;
         socket.set_nodelay(true)?;
-        socket.write_all(HANDSHAKE.as_bytes()).await?;
+        socket.write_all(format!("GET {path} {HANDSHAKE}").as_bytes()).await?;
         let mut read = Vec::with_capacity(4 * 1024);
         loop {
             ensure!(socket.read_buf(&mut read).await? > 0, "closed in the handshake");
@@ -169,17 +206,34 @@ pub fn event(agent: usize, number: u64) -> String {
 /// The same for an agent that has a world and a character, and more to remember than its history
 /// shows. Each event asks for something else, with words that lore and earlier events have.
 pub fn reminded_event(agent: usize, number: u64) -> String {
-    let things = ["ferry", "bridge", "lantern", "river bell", "toll", "night boat", "big book"];
-    let thing = |at: u64| things.iter().cycle().nth(usize::try_from(at % 7).unwrap_or(0));
-    let (one, other) = (thing(number).unwrap_or(&"ferry"), thing(number / 7).unwrap_or(&"toll"));
+    let (one, other) = things(number);
     format!(
         r#"{{"type":"interaction_event","agent_id":"agent-{agent}","event_id":"event-{number}","event_type":"player_speaks","text":"What did I tell you of the {one} and the {other}, Oswin? [[{number}]]","actor":{{"id":"player","name":"Mira"}},"state":{{"name":"Oswin","world_id":"drowned_lantern","character_id":"oswin","history_turns":10,"prompt_parts":[{{"title":"Scene","text":"The landing at dusk. Rain is coming; the last passengers have gone."}}]}}}}"#
     )
 }
 
+/// The same as a prompt.
+pub fn prompt(number: u64) -> String {
+    format!("Have you seen my brother? [[{number}]]")
+}
+
+/// A prompt that asks for something else each time, with words that lore and earlier prompts have.
+pub fn reminded_prompt(number: u64) -> String {
+    let (one, other) = things(number);
+    format!("What did I tell you of the {one} and the {other}, Oswin? [[{number}]]")
+}
+
+/// Two things of the sample world, others each time.
+fn things(number: u64) -> (&'static str, &'static str) {
+    let things = ["ferry", "bridge", "lantern", "river bell", "toll", "night boat", "big book"];
+    let thing = |at: u64| things.iter().cycle().nth(usize::try_from(at % 7).unwrap_or(0));
+    (thing(number).unwrap_or(&"ferry"), thing(number / 7).unwrap_or(&"toll"))
+}
+
 /// Whether a frame ends a turn by itself.
 pub fn is_end(frame: &[u8]) -> bool {
     frame.starts_with(br#"{"type":"agent_turn_finished""#)
+        || frame.starts_with(br#"{"event":"chat_end""#)
         || memmem::find(frame, b"data: [DONE]").is_some()
 }
 

@@ -51,6 +51,9 @@ fn bench(options: &Options) -> anyhow::Result<()> {
         if options.wants("streams") {
             streams::paced(options).await?;
         }
+        if options.wants("chats") {
+            streams::chats(options).await?;
+        }
         if options.wants("saturation") {
             streams::saturated(options).await?;
         }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 
 /// Every scenario, in the order in which they run; the last only if it is named.
-const SCENARIOS: [&str; 7] =
-    ["streams", "saturation", "turns", "request", "interruption", "memory", "soak"];
+const SCENARIOS: [&str; 8] =
+    ["streams", "chats", "saturation", "turns", "request", "interruption", "memory", "soak"];
 
 /// What this process is to be.
 pub enum Mode {

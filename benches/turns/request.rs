@@ -1,12 +1,12 @@
-//! How soon an event becomes a request to the provider, on a server that has nothing else to do: with
-//! an agent of whom nothing is looked up, and with one that is reminded of lore and memories.
+//! How soon an event or a prompt becomes a request to the provider, on a server that has nothing else to
+//! do: with an agent of whom nothing is looked up, and with those that are reminded of lore and memories.
 
 use std::time::Duration;
 
 use tokio::time::sleep;
 
 use super::figures::{Spread, median_spread, now_us};
-use super::game::{Game, event, is_end, reminded_event, turn_id};
+use super::game::{Game, event, is_end, reminded_event, reminded_prompt, turn_id};
 use super::options::Options;
 use super::provider::{Provider, Replies};
 use super::subject::{Subject, Which};
@@ -25,13 +25,14 @@ type Event = fn(usize, u64) -> String;
 
 /// From the event's writing to the arrival of the request.
 pub async fn measure(options: &Options) -> anyhow::Result<()> {
-    println!("from an event to the provider's request, one agent on an idle server (ms)");
+    println!("from an event or a prompt to the provider's request, on an idle server (ms)");
     println!("subject                            turns     p50     p99     max");
     let mut all: Vec<(Which, &str, Event)> = Vec::new();
     for which in Which::wanted(options) {
         all.push((which, "", event));
         if which == Which::Server {
             all.push((which, "with lore and memories", reminded_event));
+            all.push((Which::Chats, "with lore and memories", |_, number| reminded_prompt(number)));
         }
     }
     for (which, how, event) in all {
@@ -56,7 +57,7 @@ pub async fn measure(options: &Options) -> anyhow::Result<()> {
 async fn round(options: &Options, which: Which, event: Event) -> anyhow::Result<Spread> {
     let provider = Provider::start(Replies::AtOnce { pieces: 20 })?;
     let subject = Subject::start(which, options, provider.address).await?;
-    let mut game = Game::connect(subject.address).await?;
+    let mut game = Game::begin(&subject).await?;
     let mut samples = Vec::new();
     for number in 1..=BEFORE + COUNTED {
         let sent = now_us();

@@ -7,7 +7,7 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use super::figures::{Spread, median, median_spread};
-use super::game::{Game, Meter, event, is_end};
+use super::game::{Game, Meter, event, is_end, prompt};
 use super::options::Options;
 use super::provider::{Provider, Replies};
 use super::subject::{Subject, Which};
@@ -33,15 +33,27 @@ struct Found {
     cpu_share: f64,
 }
 
-/// Replies at the pace of a provider: latency and CPU.
+/// Replies at the pace of a provider, to games: latency and CPU.
 pub async fn paced(options: &Options) -> anyhow::Result<()> {
     println!("streams at 50 pieces a second, a connection each (latency in ms, CPU in µs a piece)");
+    show_paced(options, &Which::wanted(options)).await
+}
+
+/// The same to people who chat.
+pub async fn chats(options: &Options) -> anyhow::Result<()> {
+    println!("chats at 50 pieces a second, a connection each (latency in ms, CPU in µs a piece)");
+    show_paced(options, &Which::chatting(options)).await
+}
+
+async fn show_paced(options: &Options, subjects: &[Which]) -> anyhow::Result<()> {
     println!(
         "streams  subject  pieces/s     p50     p99     max   CPU/piece  core used   CPU ratio"
     );
     for streams in &options.streams {
         let mut yardstick = None;
-        for (which, rounds) in rounds(options, *streams, Replies::Paced { every: EVERY }).await? {
+        for (which, rounds) in
+            rounds(options, subjects, *streams, Replies::Paced { every: EVERY }).await?
+        {
             let found = medians(&rounds);
             let ratio = ratio_to(&mut yardstick, found.cpu_us);
             println!(
@@ -66,7 +78,7 @@ pub async fn saturated(options: &Options) -> anyhow::Result<()> {
     println!("subject  pieces/s   CPU/piece  core used   throughput ratio");
     let mut yardstick = None;
     let replies = Replies::Flood { pieces: FLOOD_PIECES };
-    for (which, rounds) in rounds(options, FLOODED, replies).await? {
+    for (which, rounds) in rounds(options, &Which::wanted(options), FLOODED, replies).await? {
         let found = medians(&rounds);
         println!(
             "{:<7} {:>9.0} {:>11.2} {:>9.0}% {:>18}",
@@ -95,11 +107,11 @@ pub fn ratio_to(yardstick: &mut Option<f64>, figure: f64) -> String {
 /// Measures the subjects in turn, several times.
 async fn rounds(
     options: &Options,
+    subjects: &[Which],
     streams: usize,
     replies: Replies,
 ) -> anyhow::Result<Vec<(Which, Vec<Found>)>> {
-    let mut all: Vec<_> =
-        Which::wanted(options).into_iter().map(|which| (which, Vec::new())).collect();
+    let mut all: Vec<_> = subjects.iter().map(|which| (*which, Vec::new())).collect();
     for _ in 0..options.rounds {
         for (which, rounds) in &mut all {
             rounds.push(measure(options, *which, streams, replies).await?);
@@ -119,8 +131,8 @@ async fn measure(
     let meter = Arc::new(Meter::default());
     let mut games = JoinSet::new();
     for agent in 0..streams {
-        let game = Game::connect(subject.address).await?;
-        games.spawn(listen(game, agent, Arc::clone(&meter)));
+        let game = Game::begin(&subject).await?;
+        games.spawn(listen(game, which, agent, Arc::clone(&meter)));
     }
     sleep(WARM_UP).await;
     meter.start();
@@ -140,9 +152,15 @@ async fn measure(
 }
 
 /// Asks, listens, and asks again at a reply's end.
-async fn listen(mut game: Game, agent: usize, meter: Arc<Meter>) -> anyhow::Result<()> {
+async fn listen(
+    mut game: Game,
+    which: Which,
+    agent: usize,
+    meter: Arc<Meter>,
+) -> anyhow::Result<()> {
     for number in 0.. {
-        game.send(&event(agent, number)).await?;
+        let asked = if which == Which::Chats { prompt(number) } else { event(agent, number) };
+        game.send(&asked).await?;
         loop {
             let frame = game.next().await?;
             meter.count(frame);

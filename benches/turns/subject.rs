@@ -23,7 +23,10 @@ const TICKS_PER_SECOND: f64 = 100.0;
 /// Which program is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Which {
+    /// The server, as games meet it.
     Server,
+    /// The server, as people who chat meet it.
+    Chats,
     Relay,
 }
 
@@ -33,9 +36,15 @@ impl Which {
         if options.alone { vec![Self::Server] } else { vec![Self::Relay, Self::Server] }
     }
 
+    /// The same for those who chat.
+    pub fn chatting(options: &Options) -> Vec<Self> {
+        if options.alone { vec![Self::Chats] } else { vec![Self::Relay, Self::Chats] }
+    }
+
     pub const fn name(self) -> &'static str {
         match self {
             Self::Server => "server",
+            Self::Chats => "chats",
             Self::Relay => "relay",
         }
     }
@@ -66,7 +75,7 @@ impl Subject {
                 command.arg(std::env::current_exe()?);
                 command.args(["--relay", &port, &format!("http://{provider}/v1/chat/completions")]);
             }
-            Which::Server => {
+            Which::Server | Which::Chats => {
                 command.arg(&options.server).args(["serve", "--port", &port]);
                 command.env("OPENAI_API_BASE", format!("http://{provider}/v1"));
                 command.env("DRAMATIS_DATA", "data").env("DRAMATIS_LOGS", "logs");
