@@ -10,6 +10,8 @@ mod lore;
 mod metrics;
 mod reasoning;
 mod reply;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;

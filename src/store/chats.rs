@@ -307,3 +307,147 @@ const fn role_name(role: Role) -> &'static str {
 fn time(millis: i64) -> DateTime<Utc> {
     DateTime::from_timestamp_millis(millis).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Scope, Search};
+    use super::*;
+
+    fn at(second: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp(second, 0).unwrap()
+    }
+
+    fn session(id: &str, updated: i64) -> ChatSession {
+        ChatSession {
+            id: id.into(),
+            title: "New session".to_owned(),
+            world_id: "river".into(),
+            character_id: "tam".into(),
+            model: "m".to_owned(),
+            created: at(0),
+            updated: at(updated),
+        }
+    }
+
+    fn message(id: &str, role: Role, content: &str) -> ChatMessage {
+        ChatMessage {
+            id: id.into(),
+            role,
+            sender: None,
+            content: content.to_owned(),
+            partial: false,
+            time: at(1),
+        }
+    }
+
+    async fn say(store: &Store, chat: &str, id: &str) {
+        store.add_message(&chat.into(), message(id, Role::User, "Hello")).await.await.unwrap();
+    }
+
+    async fn found(store: &Store, chat: &str) -> usize {
+        let agent = Id::from("tam");
+        let search = Search {
+            scopes: vec![Scope::Memories { session: chat_memories(chat), agent }],
+            terms: vec!["kettle".to_owned()],
+            limit: 5,
+            ..Search::default()
+        };
+        store.search(search).await.unwrap().by_text.len()
+    }
+
+    #[tokio::test]
+    async fn what_was_said_is_read_back_whole_also_by_the_next_server() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("chats.db");
+        let store = Store::open(&path).unwrap();
+        let start = message("m0", Role::Assistant, "The ferry creaks.");
+        store.open_chat(session("a", 1), Some(start.clone())).await.unwrap();
+        let said =
+            ChatMessage { sender: Some("Wren".to_owned()), ..message("m1", Role::User, "Ünï\n") };
+        store.add_message(&"a".into(), said.clone()).await.await.unwrap();
+        let reply = ChatMessage { partial: true, ..message("m2", Role::Assistant, "Aye") };
+        let titled = ChatSession {
+            title: "Ünï".to_owned(),
+            world_id: "moor".into(),
+            character_id: "una".into(),
+            model: "n".to_owned(),
+            ..session("a", 9)
+        };
+        let turn = ChatTurn { session: titled.clone(), reply: Some(reply.clone()), memory: None };
+        store.end_chat_turn(turn).await.unwrap();
+        store.close().await;
+
+        let store = Store::open(&path).unwrap();
+        let all = store.load_chat("a", 50).await.unwrap().unwrap();
+        let messages = vec![start, said, reply.clone()];
+        assert_eq!(all, StoredChat { session: titled, messages, earlier: 0 });
+        let last = store.load_chat("a", 1).await.unwrap().unwrap();
+        assert_eq!((last.messages, last.earlier), (vec![reply], 2));
+        assert_eq!(store.load_chat("b", 1).await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn the_newest_sessions_come_first() {
+        let store = Store::in_memory().unwrap();
+        for (id, updated) in [("old", 1), ("new", 3), ("middle", 2), ("newer", 3)] {
+            store.open_chat(session(id, updated), None).await.unwrap();
+        }
+        let recent = store.recent_chats(3).await.unwrap();
+        let ids: Vec<&str> = recent.iter().map(|session| &*session.id).collect();
+        assert_eq!(ids, ["newer", "new", "middle"]);
+    }
+
+    #[tokio::test]
+    async fn a_session_that_is_forgotten_leaves_nothing_and_hears_nothing() {
+        let store = Store::in_memory().unwrap();
+        for id in ["a", "b"] {
+            store.open_chat(session(id, 1), None).await.unwrap();
+            say(&store, id, "m1").await;
+            let turn = ChatTurn {
+                session: session(id, 2),
+                reply: Some(message("m2", Role::Assistant, "A kettle")),
+                memory: Some(Findable {
+                    body: "A kettle".to_owned(),
+                    terms: vec!["kettle".to_owned()],
+                }),
+            };
+            store.end_chat_turn(turn).await.unwrap();
+            assert_eq!(found(&store, id).await, 1);
+        }
+        assert!(store.forget_chat("a").await.unwrap() && !store.forget_chat("a").await.unwrap());
+        assert_eq!(store.load_chat("a", 9).await.unwrap(), None);
+        assert_eq!((found(&store, "a").await, found(&store, "b").await), (0, 1));
+        let late = store.add_message(&"a".into(), message("m3", Role::User, "?")).await.await;
+        assert_eq!(late.unwrap_err().kind, StoreErrorKind::UnknownSession);
+        let turn = ChatTurn { session: session("a", 3), reply: None, memory: None };
+        assert!(store.end_chat_turn(turn).await.is_err());
+        let left = store.read(|connection| {
+            let sql =
+                "SELECT count(*) FROM messages WHERE session NOT IN (SELECT session FROM chats)";
+            Ok(connection.query_row(sql, [], |row| row.get::<_, i64>(0))?)
+        });
+        assert_eq!(left.await.unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn no_game_can_be_in_a_chat() {
+        let store = Store::in_memory().unwrap();
+        store.open_chat(session("a", 1), None).await.unwrap();
+        assert!(!store.has_session(&"a".into()).await.unwrap());
+        store.open_session(&"a".into(), true).await.unwrap();
+        assert!(store.drop_session(&"a".into()).await.unwrap());
+        assert!(store.load_chat("a", 1).await.unwrap().is_some());
+        assert!(chat_memories("a").len() > MAX_ID_BYTES);
+        assert_ne!(chat_memories("a"), chat_memories(" a b"));
+    }
+
+    #[tokio::test]
+    async fn what_a_client_chose_last_is_kept() {
+        let store = Store::in_memory().unwrap();
+        assert_eq!(store.client("wren").await.unwrap(), None);
+        for body in ["one", "two"] {
+            store.keep_client("wren", body.to_owned(), at(1)).await.unwrap();
+        }
+        assert_eq!(store.client("wren").await.unwrap().as_deref(), Some("two"));
+    }
+}
