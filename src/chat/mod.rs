@@ -10,8 +10,6 @@ mod lore;
 mod metrics;
 mod reasoning;
 mod reply;
-#[cfg(test)]
-mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;

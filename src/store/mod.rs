@@ -356,12 +356,6 @@ impl Store {
         self.healthy()
     }
 
-    /// Lets the disk be full, at so many pages.
-    #[cfg(test)]
-    pub(crate) fn limit_pages(&self, pages: i64) {
-        self.queue.limit_pages(pages);
-    }
-
     async fn ask(&self, job: Job) -> Result<bool, StoreError> {
         self.queue.submit(job).await.answer().await
     }

@@ -393,7 +393,7 @@ async fn a_full_disk_fails_what_does_not_fit_and_nothing_else() {
     let folder = folder();
     let store = in_folder(&folder).await;
     put(&store, started("guard", turn("t1", &["e1"]))).await.unwrap();
-    store.limit_pages(1);
+    store.queue.limit_pages(1);
     let go = hold(&store);
     let big = "x".repeat(100_000);
     let too_big = store.try_submit(observation("guard", &big)).unwrap();
@@ -410,7 +410,7 @@ async fn a_full_disk_fails_what_does_not_fit_and_nothing_else() {
     );
     assert!(!store.healthy());
     assert_eq!(load(&store, "guard").await.turn_count, 1, "reading goes on");
-    store.limit_pages(1_000_000);
+    store.queue.limit_pages(1_000_000);
     put(&store, observation("guard", &big)).await.unwrap();
     assert!(store.healthy());
 }
@@ -479,13 +479,13 @@ async fn catching_up_on_a_full_disk_changes_nothing() {
     let store = in_folder(&folder).await;
     live_through(&store, "guard", "t1", "e1").await;
     let before = load(&store, "guard").await;
-    store.limit_pages(1);
+    store.queue.limit_pages(1);
     let turns = vec![turn("t1", &[]), turn("t2", &["x".repeat(100_000).as_str()])];
     let memory = UnwrittenMemory { turns, ..UnwrittenMemory::default() };
     let error = put(&store, catch_up("guard", memory.clone())).await.unwrap_err();
     assert_eq!((error.kind, store.healthy()), (StoreErrorKind::Full, false));
     assert_eq!(load(&store, "guard").await, before);
-    store.limit_pages(1_000_000);
+    store.queue.limit_pages(1_000_000);
     put(&store, catch_up("guard", memory)).await.unwrap();
     assert_eq!(turn_ids(&load(&store, "guard").await), ["t1", "t2"]);
 }
@@ -496,9 +496,9 @@ async fn a_disk_with_room_again_is_found_out_without_a_game() {
     let store = in_folder(&folder).await;
     let big = "x".repeat(100_000);
     let fill_up = || async {
-        store.limit_pages(1);
+        store.queue.limit_pages(1);
         put(&store, observation("guard", &big)).await.unwrap_err();
-        store.limit_pages(1_000_000);
+        store.queue.limit_pages(1_000_000);
     };
     fill_up().await;
     assert!(!store.healthy() && store.probe().await && store.healthy());

@@ -8,6 +8,7 @@
 )]
 
 mod assets;
+mod chats;
 mod fairness;
 mod faults;
 mod gemini;
