@@ -185,6 +185,12 @@ impl Chats {
         Ok(listener)
     }
 
+    /// How many replies are under way.
+    #[must_use]
+    pub fn replies(&self) -> usize {
+        self.live.count()
+    }
+
     /// Whoever talked in a session has gone: it can be read in the log.
     pub fn rest(&self, session: &Id) {
         self.services.log.end_of_session(session);

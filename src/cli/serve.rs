@@ -106,7 +106,8 @@ async fn listen(settings: &Settings) -> anyhow::Result<TcpListener> {
 
 fn announce(listener: &TcpListener) -> anyhow::Result<()> {
     let address = listener.local_addr()?;
-    tracing::info!("games connect to ws://{address}/ws, people who chat to ws://{address}/ws/rpc");
+    tracing::info!("games connect to ws://{address}/ws");
+    tracing::info!("people chat at ws://{address}/ws/rpc");
     Ok(())
 }
 

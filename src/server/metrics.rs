@@ -29,6 +29,8 @@ pub(super) struct Standing {
     pub vitals: Vitals,
     /// Connections.
     pub connections: usize,
+    /// Replies in chats.
+    pub chat_replies: usize,
 }
 
 fn recorder() -> Option<&'static PrometheusHandle> {
@@ -76,7 +78,9 @@ fn describe() {
         Unit::Seconds,
         "From an event to the end of its turn."
     );
-    describe_gauge!("dramatis_connections", "Connections of games.");
+    describe_counter!("dramatis_chat_turns_total", "Replies in chats that ended, by how.");
+    describe_gauge!("dramatis_chat_replies", "Replies in chats under way.");
+    describe_gauge!("dramatis_connections", "Connections of games and of people who chat.");
     describe_gauge!("dramatis_agents", "Agents in memory.");
     describe_gauge!("dramatis_provider_requests", "Requests to models under way.");
     describe_gauge!("dramatis_provider_queue_length", "Requests to models that wait.");
@@ -94,9 +98,10 @@ fn describe() {
 /// Everything, in Prometheus's text format.
 pub(super) fn render(standing: &Standing) -> Option<String> {
     let recorder = recorder()?;
-    let Standing { vitals, connections } = standing;
+    let Standing { vitals, connections, chat_replies } = standing;
     let set = |name: &'static str, value: usize| gauge!(name).set(as_f64(value));
     set("dramatis_connections", *connections);
+    set("dramatis_chat_replies", *chat_replies);
     set("dramatis_agents", vitals.agents);
     set("dramatis_provider_requests", vitals.requests.under_way);
     set("dramatis_provider_queue_length", vitals.requests.waiting);

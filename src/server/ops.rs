@@ -62,6 +62,7 @@ pub(super) async fn metrics(
     let standing = Standing {
         vitals: doors.registry.vitals(),
         connections: max_connections.saturating_sub(doors.places.available_permits()),
+        chat_replies: doors.chats.replies(),
     };
     match metrics::render(&standing) {
         Some(text) => ([(CONTENT_TYPE, PROMETHEUS_TEXT)], text).into_response(),
