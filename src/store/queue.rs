@@ -16,7 +16,7 @@ use rusqlite::Connection;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio_util::task::TaskTracker;
 
-use super::chats::{self, ChatWrite};
+use super::chats::rows::{self, ChatWrite};
 use super::error::{Failure, StoreError};
 use super::search::LoreChunk;
 use super::write::{self, Write};
@@ -342,7 +342,7 @@ fn perform(connection: &Connection, job: &Job) -> Result<bool, Failure> {
         Job::AddLore { name, chunks } => search::add_lore(connection, name, chunks),
         Job::JoinLore => search::join_lore(connection),
         Job::Vectors { model, vectors } => search::keep_vectors(connection, model, vectors),
-        Job::Chat(write) => chats::apply(connection, write),
+        Job::Chat(write) => rows::apply(connection, write),
         Job::Barrier => Ok(true),
     }
 }
