@@ -117,16 +117,16 @@ impl Chats {
     }
 }
 
-/// The folder, which must be there and must not lead out of the root.
+/// The folder, named from the root or from where the server runs. It must be there and must not lead
+/// out of the root.
 fn folder_within(root: &Path, path: &str) -> Result<PathBuf, LoreError> {
-    let outside = || LoreError::Outside(path.to_owned());
-    let resolve = |path: &Path| path.canonicalize().map_err(|_| outside());
-    let (absolute, found) = (resolve(root)?, resolve(&root.join(path))?);
-    let rest = found.strip_prefix(&absolute).map_err(|_| outside())?;
-    if !found.is_dir() {
-        return Err(outside());
-    }
-    Ok(root.join(rest))
+    let inside = |named: PathBuf| {
+        let found = named.canonicalize().ok().filter(|found| found.is_dir())?;
+        let rest = found.strip_prefix(root.canonicalize().ok()?).ok()?;
+        Some(root.join(rest))
+    };
+    let found = inside(root.join(path)).or_else(|| inside(PathBuf::from(path)));
+    found.ok_or_else(|| LoreError::Outside(path.to_owned()))
 }
 
 /// What is another now.

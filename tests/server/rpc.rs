@@ -514,8 +514,11 @@ async fn a_folder_is_read_again_and_what_changed_is_said() {
     let stage = stage(folder.path(), "Aye.").await;
     let mut talk = Talk::begin(&stage).await;
     talk.open("moor", "una").await;
-    talk.send("/world sync_folder .").await;
-    assert!(talk.expect("system_update").await.0.contains("nothing has changed"));
+    let own = folder.path().display().to_string();
+    for path in [".", "worlds", "worlds/../rules", &own] {
+        talk.send(&format!("/world sync_folder {path}")).await;
+        assert!(talk.expect("system_update").await.0.contains("nothing has changed"), "{path}");
+    }
     let moor = "id: moor\nname: The Moor\nlore: [Peat burns for a week.]\n";
     write(folder.path(), "worlds/moor.yaml", moor);
     write(folder.path(), "worlds/hill.yaml", "id: hill\nname: The Hill\n");
