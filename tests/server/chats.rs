@@ -21,13 +21,13 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 
 /// Chats with a model that answers everything alike, and the folder of their store.
-struct Talks {
-    chats: Chats,
+pub struct Talks {
+    pub chats: Chats,
     folder: TempDir,
 }
 
 impl Talks {
-    async fn begin(reply: &str, pace: Pace) -> (Self, Id) {
+    pub async fn begin(reply: &str, pace: Pace) -> (Self, Id) {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("dramatis.db")).unwrap();
         let script = format!("rules:\n  - reply: {}\n", serde_json::json!(reply));
@@ -49,8 +49,14 @@ impl Talks {
             reasoning: Learnt::default(),
             history: 10,
         });
-        let session = chats.begin(&stage()).await.unwrap().session.id;
-        (Self { chats, folder }, session)
+        let talks = Self { chats, folder };
+        let session = talks.open().await;
+        (talks, session)
+    }
+
+    /// Begins one more session.
+    pub async fn open(&self) -> Id {
+        self.chats.begin(&stage()).await.unwrap().session.id
     }
 
     fn path(&self) -> PathBuf {
@@ -72,7 +78,7 @@ impl Talks {
         Connection::open(self.path()).unwrap().execute_batch(sql).unwrap();
     }
 
-    fn say(&self, session: &Id, text: &str) -> Result<Listener, ChatError> {
+    pub fn say(&self, session: &Id, text: &str) -> Result<Listener, ChatError> {
         self.chats.say(session, text.to_owned(), None, stage())
     }
 

@@ -14,6 +14,7 @@ mod faults;
 mod gemini;
 mod hostile;
 mod kill;
+mod plays;
 mod rpc;
 mod secrets;
 mod sidecar;
