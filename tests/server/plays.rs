@@ -168,6 +168,7 @@ fn check(asked: &[Asked], messages: &[ChatMessage]) {
     assert!(messages.next().is_none(), "more was kept than was said");
 }
 
+#[expect(clippy::disallowed_methods, reason = "proptest's own setting, which ours would hide")]
 fn config() -> ProptestConfig {
     let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
     ProptestConfig { cases: cases.unwrap_or(40), ..ProptestConfig::default() }

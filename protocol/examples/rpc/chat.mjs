@@ -21,8 +21,11 @@ export class Chat {
     this.line = "";
     this.socket = new WebSocket(url);
     this.ready = this.#answer();
-    this.ended = new Promise((resolve) => this.socket.addEventListener("close", resolve));
-    this.ended.then(({ code, reason }) => this.failed(new Error(`${code} ${reason}`.trim())));
+    // Some WebSockets tell of an address where nobody listens with an `error` alone.
+    this.ended = new Promise((resolve) => {
+      for (const kind of ["close", "error"]) this.socket.addEventListener(kind, resolve);
+    });
+    this.ended.then(({ code = "", reason }) => this.failed(new Error(reason || `it is closed ${code}`)));
     this.socket.addEventListener("message", ({ data }) => this.#read(JSON.parse(data)));
   }
 
@@ -125,6 +128,7 @@ async function terminal() {
     if (line.trim()) await chat.ask(line.trim());
     if (process.stdin.isTTY) lines.prompt();
   }
+  if (chat.socket.readyState !== WebSocket.OPEN) throw new Error("the server closed it");
   chat.socket.close();
 }
 

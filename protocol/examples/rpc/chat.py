@@ -4,16 +4,13 @@
     python chat.py --world drowned_lantern --character oswin
 
 What you type goes to the server: words for the character, or a command such as `/help`. Ctrl-C stops
-the reply under way; where none is, it ends the client, as Ctrl-D does. Lines from a pipe are sent one
-after the other, each after the answer to the one before.
+the reply under way; where none is, it ends the client. Lines from a pipe are sent one by one.
 """
 
 import argparse
-import itertools
 import json
 import sys
 import threading
-from collections.abc import Iterator
 from urllib.parse import quote
 
 from websockets.exceptions import ConnectionClosed
@@ -28,12 +25,10 @@ class Chat:
 
     def __init__(self, socket: ClientConnection) -> None:
         self.socket = socket
-        # What the last `sync_state` said.
-        self.state: dict = {}
-        # What is being answered; empty: nothing was sent yet.
-        self.line = ""
-        self.answered = threading.Event()
+        self.state: dict = {}  # what the last `sync_state` said
+        self.line = ""  # what is being answered; empty: nothing was sent yet
         self.end: ConnectionClosed | None = None
+        self.answered = threading.Event()
         threading.Thread(target=self.read, daemon=True).start()
 
     def ask(self, line: str) -> None:
@@ -62,9 +57,10 @@ class Chat:
         try:
             while True:
                 frame = json.loads(self.socket.recv())
-                event, payload = frame["event"], frame["payload"]
-                self.show(event, payload["content"], payload["metadata"])
-                if self.is_last(event, payload["content"], payload["metadata"]):
+                payload = frame["payload"]
+                message = frame["event"], payload["content"], payload["metadata"]
+                self.show(*message)
+                if self.is_last(*message):
                     self.answered.set()
         except ConnectionClosed as end:
             self.end = end
@@ -91,7 +87,7 @@ class Chat:
                 self.state = metadata
             case "chat_history":
                 for message in metadata["history"]:
-                    print("<" if message["role"] == "user" else "", message["content"])
+                    print("< " * (message["role"] == "user") + message["content"])
             case "chat_chunk":
                 print(content, end="", flush=True)
             case "chat_end":
@@ -112,24 +108,10 @@ def show_choices(state: dict) -> None:
 
 def beginning(chat: Chat, wanted: argparse.Namespace) -> list[str]:
     """The commands for what the arguments ask for; else for the session that was left last."""
-    session = wanted.session or (not wanted.world and chat.state["session_id"])
-    if session:
+    if session := wanted.session or (not wanted.world and chat.state["session_id"]):
         return [f"/session continue {session}"]
-    if wanted.world and wanted.character:
-        return [f"/world select {wanted.world}", f"/character select {wanted.character}",
-                "/session new"]
-    return []
-
-
-def typed() -> Iterator[str]:
-    """The lines from the keyboard or the pipe, without empty ones."""
-    with_text = "> " if sys.stdin.isatty() else ""
-    try:
-        while True:
-            if line := input(with_text).strip():
-                yield line
-    except (EOFError, KeyboardInterrupt):
-        return
+    chosen = [f"/world select {wanted.world}", f"/character select {wanted.character}"]
+    return [*chosen, "/session new"] if wanted.world and wanted.character else []
 
 
 def main() -> None:
@@ -137,18 +119,23 @@ def main() -> None:
     parser.add_argument("url", nargs="?", default="ws://127.0.0.1:8000/ws/rpc")
     parser.add_argument("--token", help="the server's access token")
     parser.add_argument("--client", help="a name by which the server knows you again")
-    parser.add_argument("--world", help="the id of a world; with --character begins a session")
+    parser.add_argument("--world", help="its id; with --character it begins a session")
     parser.add_argument("--character", help="the id of whom to talk to")
     parser.add_argument("--session", help="the id of a session to go on with")
     wanted = parser.parse_args()
     url = wanted.url + (f"?client={quote(wanted.client, safe='')}" if wanted.client else "")
-    headers = {"Authorization": f"Bearer {wanted.token}"} if wanted.token else None
+    headers = {"Authorization": f"Bearer {wanted.token}"} if wanted.token else {}
     try:
         with connect(url, additional_headers=headers, max_size=None) as socket:
             chat = Chat(socket)
             chat.wait()
-            for line in itertools.chain(beginning(chat, wanted), typed()):
-                chat.ask(line)
+            for command in beginning(chat, wanted):
+                chat.ask(command)
+            while True:
+                if line := input("> " if sys.stdin.isatty() else "").strip():
+                    chat.ask(line)
+    except (EOFError, KeyboardInterrupt):
+        pass
     except (OSError, ConnectionClosed) as error:
         sys.exit(f"The connection failed: {error}")
 
