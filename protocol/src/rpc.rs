@@ -1,5 +1,5 @@
 //! What crosses the socket of the roleplay door, `/ws/rpc`. The frames are those of the Flower Engine,
-//! so that its terminal client works with this server; in words they stand in `protocol/README.md`.
+//! so that its terminal client works with this server; in words they stand in `protocol/rpc.md`.
 //!
 //! A client sends a prompt or a command as plain text, or as [`Prompt`]. The server sends [`RpcFrame`]s.
 

@@ -13,10 +13,15 @@ impl Chats {
         &self.services.default_model
     }
 
-    /// The models that can be chosen, as far as they are known.
+    /// The models that can be chosen, as far as they are known, the server's own among them.
     #[must_use]
     pub fn models(&self) -> Vec<ModelInfo> {
-        self.services.generator.offered_models(self.default_model())
+        let own = self.default_model();
+        let mut models = self.services.generator.offered_models(own);
+        if !models.iter().any(|model| model.id == own) {
+            models.insert(0, ModelInfo::unlisted(own));
+        }
+        models
     }
 
     /// Whether a model can be chosen: one that is known, the server's own, one of a local server

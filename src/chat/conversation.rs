@@ -3,7 +3,7 @@
 
 use dramatis_protocol::{Actor, AgentState, Id, Origin, TagKind};
 
-use crate::assets::Character;
+use crate::assets::{Assets, Character};
 use crate::record::{
     ChatMessage, LedgerTag, Observation, Occurrence, PastTurn, Role, TurnEnd, TurnResult,
 };
@@ -34,13 +34,20 @@ pub(super) fn state(stage: &Stage, character: &Character) -> AgentState {
     }
 }
 
-/// The messages as turns: what was said, and the answer, where there was one.
-pub(super) fn turns(messages: &[ChatMessage]) -> Vec<PastTurn> {
+/// The messages as turns of a character: what was said, and its answer, where there was one. What
+/// another character has said in the session was said to it, too.
+pub(super) fn turns(messages: &[ChatMessage], character: &str, assets: &Assets) -> Vec<PastTurn> {
     let mut turns = Vec::new();
     let mut input = Vec::new();
     let mut asked: Option<&ChatMessage> = None;
     for message in messages {
-        if message.role == Role::Assistant {
+        let other = message.character_id.as_ref().filter(|id| ***id != *character);
+        if let Some(other) = other {
+            let name = assets.character(other).map_or(&**other, |character| &*character.name);
+            let named = ChatMessage { sender: Some(name.to_owned()), ..message.clone() };
+            input.push(observation(&named));
+            asked = Some(message);
+        } else if message.role == Role::Assistant {
             let heard = std::mem::take(&mut input);
             turns.push(turn(message.id.clone(), heard, message.content.clone()));
             asked = None;
@@ -134,11 +141,25 @@ mod tests {
         ChatMessage {
             id: id.into(),
             role,
+            character_id: None,
             sender: None,
             content: content.to_owned(),
             partial: false,
             time: DateTime::UNIX_EPOCH,
         }
+    }
+
+    #[test]
+    fn what_another_character_has_said_is_told_with_its_name() {
+        let by = |id: &str, who: &str| ChatMessage {
+            character_id: Some(who.into()),
+            ..message(id, Role::Assistant, "Aye.")
+        };
+        let all = [message("1", Role::User, "Hello."), by("2", "una"), by("3", "tam")];
+        let turns = turns(&all, "tam", &Assets::default());
+        assert_eq!((turns.len(), &*turns[0].turn_id, turns[0].input.len()), (1, "3", 2));
+        let Observation::Event(heard) = &turns[0].input[1] else { panic!("{turns:?}") };
+        assert_eq!(heard.actor.as_ref().unwrap().name.as_deref(), Some("una"));
     }
 
     #[test]
@@ -150,7 +171,7 @@ mod tests {
             message("3", Role::Assistant, "Yes."),
             message("4", Role::User, "Who?"),
         ];
-        let told: Vec<_> = turns(&all)
+        let told: Vec<_> = turns(&all, "tam", &Assets::default())
             .into_iter()
             .map(|turn| (turn.turn_id.to_string(), turn.input.len(), turn.result.unwrap().content))
             .collect();
@@ -159,6 +180,6 @@ mod tests {
             .map(|(id, heard, said)| (id.as_str(), *heard, said.as_deref().unwrap()))
             .collect();
         assert_eq!(told, [("0", 0, "Welcome."), ("3", 2, "Yes."), ("4", 1, "")]);
-        assert_eq!(turns(&[]), []);
+        assert_eq!(turns(&[], "tam", &Assets::default()), []);
     }
 }

@@ -68,6 +68,12 @@ pub struct End {
 }
 
 impl End {
+    /// Whether somebody ended it before its time.
+    #[must_use]
+    pub const fn was_cancelled(&self) -> bool {
+        matches!(self.outcome, Outcome::Cancelled(_))
+    }
+
     /// An end of which there is nothing more to tell.
     #[must_use]
     pub const fn of(outcome: Outcome) -> Self {

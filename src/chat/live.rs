@@ -7,15 +7,20 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use dramatis_protocol::Id;
 use dramatis_protocol::rpc::FaultCode;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::end::{CancelReason, End, Outcome};
 
 /// Most listeners of one reply.
 const MAX_LISTENERS: usize = 32;
+
+/// Longest piece, in bytes: what is longer becomes several, so that a listener can send one at a time.
+const PIECE_BYTES: usize = 16 * 1024;
 
 /// All replies under way. Clones share them.
 #[derive(Clone, Default)]
@@ -45,7 +50,26 @@ struct Progress {
     text: String,
     /// Where each piece ends.
     ends: Vec<usize>,
+    /// When the first piece came.
+    began: Option<Instant>,
     end: Option<Arc<End>>,
+}
+
+impl Progress {
+    /// Where the piece after so many begins.
+    fn begin(&self, heard: usize) -> usize {
+        let end = heard.checked_sub(1).map(|last| self.ends.get(last).copied());
+        end.map_or(0, |end| end.unwrap_or(self.text.len()))
+    }
+
+    /// The pieces behind so many that can be sent in one go: their number with those before, and where
+    /// they end.
+    fn next(&self, heard: usize) -> Option<(usize, usize)> {
+        let most = self.begin(heard) + PIECE_BYTES;
+        let fitting = self.ends.partition_point(|end| *end <= most);
+        let last = fitting.max(heard + 1);
+        self.ends.get(last - 1).map(|end| (last, *end))
+    }
 }
 
 impl Live {
@@ -113,6 +137,15 @@ impl Reply {
     }
 }
 
+/// Where the first piece of a text ends.
+fn piece_end(text: &str) -> usize {
+    let mut end = text.len().min(PIECE_BYTES);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    end
+}
+
 /// A session's place, held by the task of its reply. Nobody else begins one until it is given back,
 /// by [`Place::end`] or by dropping it.
 pub struct Place {
@@ -128,13 +161,19 @@ impl Place {
         Listener::new(&self.reply, 0, leaving)
     }
 
-    /// Adds a piece.
+    /// Adds a piece, or several if it is long.
     pub fn push(&self, text: &str) {
         {
             let mut progress = self.reply.progress();
-            progress.text.push_str(text);
-            let end = progress.text.len();
-            progress.ends.push(end);
+            progress.began.get_or_insert_with(Instant::now);
+            let mut rest = text;
+            while !rest.is_empty() {
+                let (piece, behind) = rest.split_at(piece_end(rest));
+                progress.text.push_str(piece);
+                let end = progress.text.len();
+                progress.ends.push(end);
+                rest = behind;
+            }
         }
         self.reply.more.send_replace(());
     }
@@ -200,12 +239,14 @@ pub struct Listener {
 /// What is new to a listener.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum New<'a> {
-    /// More text, never empty.
+    /// More text, never empty: a piece, or as many as are short enough together.
     Text {
         /// The text.
         text: &'a str,
         /// The number of its last piece, from 1.
         piece: usize,
+        /// How long ago the first piece came.
+        since: Duration,
     },
     /// The reply is over; nothing follows.
     End(&'a Arc<End>),
@@ -216,40 +257,36 @@ impl Listener {
         if reply.more.receiver_count() >= MAX_LISTENERS {
             return None;
         }
-        let mut more = reply.more.subscribe();
-        // What is there already is new to it.
-        more.mark_changed();
+        let more = reply.more.subscribe();
         Some(Self { reply: Arc::clone(reply), more, heard: after, leaving, is_over: false })
     }
 
-    /// Waits until there may be something new. Safe to be dropped.
+    /// Waits until there is something new. Safe to be dropped.
     pub async fn changed(&mut self) {
-        if self.more.changed().await.is_err() {
-            // Nobody can add anything; what is there is seen by `look`.
-            self.more.mark_unchanged();
+        while !self.has_new() {
+            // It can't fail: the reply that is listened to holds the other side.
+            let _ = self.more.changed().await;
         }
     }
 
-    /// Looks at what is new: all of the text at once, then the end. `None`: nothing is.
+    fn has_new(&self) -> bool {
+        let progress = self.reply.progress();
+        self.heard < progress.ends.len() || (progress.end.is_some() && !self.is_over)
+    }
+
+    /// Looks at what is new: text, as much as is sent in one go, and at last the end. `None`: nothing is.
     pub fn look<T>(&mut self, see: impl FnOnce(New<'_>) -> T) -> Option<T> {
         let progress = self.reply.progress();
-        let begin = match self.heard.checked_sub(1) {
-            Some(last) => progress.ends.get(last).copied(),
-            None => Some(0),
-        };
-        let begin = begin.unwrap_or(progress.text.len());
-        match progress.text.get(begin..).filter(|text| !text.is_empty()) {
-            Some(text) => {
-                self.heard = progress.ends.len();
-                Some(see(New::Text { text, piece: self.heard }))
-            }
-            None if self.is_over => None,
-            None => {
-                let end = progress.end.as_ref()?;
-                self.is_over = true;
-                Some(see(New::End(end)))
-            }
+        let begin = progress.begin(self.heard);
+        if let Some((piece, end)) = progress.next(self.heard) {
+            self.heard = piece;
+            let since = progress.began.map_or(Duration::ZERO, |began| began.elapsed());
+            let text = progress.text.get(begin..end).unwrap_or_default();
+            return Some(see(New::Text { text, piece, since }));
         }
+        let end = progress.end.as_ref().filter(|_| !self.is_over)?;
+        self.is_over = true;
+        Some(see(New::End(end)))
     }
 
     /// Cancels the reply.
@@ -279,7 +316,7 @@ mod tests {
         let mut all = String::new();
         while listener
             .look(|new| match new {
-                New::Text { text, piece } => all.push_str(&format!("{text}[{piece}]")),
+                New::Text { text, piece, .. } => all.push_str(&format!("{text}[{piece}]")),
                 New::End(_) => all.push('.'),
             })
             .is_some()
@@ -360,6 +397,25 @@ mod tests {
             async { place.end(end()) }
         );
         assert_eq!(told, ".");
+    }
+
+    #[test]
+    fn much_at_once_is_heard_in_parts() {
+        let live = Live::default();
+        let place = live.take(&"s".into()).unwrap();
+        let mut listener = place.listen(Leaving::Nothing).unwrap();
+        let text = "é".repeat(PIECE_BYTES + 1);
+        place.push(&text);
+        place.push("!");
+        let mut parts = Vec::new();
+        while let Some(part) = listener.look(|new| match new {
+            New::Text { text, .. } => text.to_owned(),
+            New::End(_) => String::new(),
+        }) {
+            parts.push(part);
+        }
+        assert!(parts.iter().all(|part| part.len() <= PIECE_BYTES), "{}", parts.len());
+        assert_eq!((parts.len(), parts.concat()), (3, text + "!"));
     }
 
     #[test]

@@ -70,7 +70,7 @@ pub struct Chats {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ChatError {
     /// A reply is under way in the session.
-    #[error("a reply is under way in this session: wait for its end, or cancel it")]
+    #[error("a reply is under way in this session: wait for its end, or /cancel it")]
     Busy,
     /// There is no such session.
     #[error("there is no session \"{0}\"")]
@@ -120,6 +120,7 @@ impl Chats {
         let start = start.map(|text| ChatMessage {
             id: ids.next("message"),
             role: Role::Assistant,
+            character_id: None,
             sender: None,
             content: text.to_owned(),
             partial: false,
@@ -144,6 +145,12 @@ impl Chats {
     /// If they can't be read.
     pub async fn recent(&self, most: u32) -> Result<Vec<ChatSession>, ChatError> {
         Ok(self.services.store.recent_chats(most).await?)
+    }
+
+    /// Cancels the reply under way in a session, whoever asked for it. `false`: there is none.
+    #[must_use]
+    pub fn cancel(&self, session: &str) -> bool {
+        self.live.cancel(session, CancelReason::User)
     }
 
     /// Deletes a session with its messages and memories.
@@ -175,6 +182,7 @@ impl Chats {
         let said = ChatMessage {
             id: self.services.ids.next("message"),
             role: Role::User,
+            character_id: None,
             sender,
             content: text,
             partial: false,

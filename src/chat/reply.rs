@@ -8,7 +8,7 @@ use dramatis_protocol::rpc::FaultCode;
 use dramatis_protocol::{AgentState, Id, InterruptReason, Origin, Timings, Warnings};
 
 use super::conversation::{self, Stage};
-use super::end::{End, Outcome};
+use super::end::{CancelReason, End, Outcome};
 use super::live::Place;
 use super::reasoning::Filter;
 use super::{Services, metrics};
@@ -16,7 +16,7 @@ use crate::assets::{Assets, Character};
 use crate::generation::{Form, Generation, GenerationPlan, Step};
 use crate::llm::{ErrorKind, LlmError};
 use crate::record::{
-    ChatMessage, ChatSession, Delta, RECORD_VERSION, TurnEnd, TurnRecord, title_of,
+    ChatMessage, ChatSession, Delta, RECORD_VERSION, Role, TurnEnd, TurnRecord, title_of,
 };
 use crate::store::{ChatTurn, StoreError, StoredChat, Ticket, chat_memories};
 use crate::tags::Vocabulary;
@@ -32,11 +32,16 @@ pub(super) struct Asked {
 
 /// Plays the turn to its end.
 pub(super) async fn play(services: Arc<Services>, place: Place, asked: Asked) {
+    let session = asked.session_id.clone();
     let end = match Turn::prepare(&services, &place, asked).await {
         Ok(turn) => turn.run().await,
         Err(outcome) => End::of(outcome),
     };
     metrics::count_turn(&end.outcome);
+    if matches!(end.outcome, Outcome::Cancelled(CancelReason::Left | CancelReason::Shutdown)) {
+        // Whoever talked has gone before, and nobody else says that the log may come to rest.
+        services.log.end_of_session(&session);
+    }
     place.end(end);
 }
 
@@ -76,7 +81,7 @@ impl<'a> Turn<'a> {
         let storing = services.store.add_message(&session.id, asked.said.clone()).await;
         let state = Arc::new(conversation::state(&asked.stage, &character));
         let vocabulary = Arc::new(Vocabulary::none());
-        let history = conversation::turns(&messages);
+        let history = conversation::turns(&messages, &character.id, &assets);
         let generation = services.generator.start(GenerationPlan {
             form: Form::Chat,
             session_id: &chat_memories(&session.id),
@@ -123,37 +128,38 @@ impl<'a> Turn<'a> {
     async fn stream(&mut self) -> Outcome {
         let cancelled = self.place.cancelled();
         tokio::pin!(cancelled);
-        let outcome = loop {
+        loop {
             let step = tokio::select! {
                 biased;
-                reason = &mut cancelled => break Outcome::Cancelled(reason),
-                stored = next_stored(&mut self.storing) => match stored {
-                    Ok(()) => continue,
-                    Err(error) => return not_stored(&error),
-                },
-                step = self.generation.next() => step,
+                reason = &mut cancelled => return Outcome::Cancelled(reason),
+                step = self.next() => step,
             };
             match step {
-                Step::Asked => self.note_asked(),
-                Step::Delta(delta) => self.take(delta),
-                Step::Finished { reason } => break Outcome::Finished { reason },
-                Step::Failed(error) => break self.failed(&error),
+                Ok(Step::Asked) => self.note_asked(),
+                Ok(Step::Delta(delta)) => self.take(delta),
+                Ok(Step::Finished { reason }) => {
+                    let mut text = String::new();
+                    self.filter.end(&mut text);
+                    self.pass_on(&text);
+                    return Outcome::Finished { reason };
+                }
+                Ok(Step::Failed(error)) => return self.failed(&error),
+                Err(error) => return not_stored(&error),
             }
-        };
-        let mut text = String::new();
-        self.filter.end(&mut text);
-        // Of a reply that was cut short, what was held back is no text yet.
-        if matches!(outcome, Outcome::Finished { .. }) {
-            self.pass_on(&text);
         }
-        // Nothing of the reply is kept that answers what is lost.
-        match self.storing.take() {
-            Some(storing) => match storing.await {
-                Ok(()) => outcome,
-                Err(error) => not_stored(&error),
-            },
-            None => outcome,
+    }
+
+    /// The next step. Lore and memories are looked up while what was said is stored; the model is asked
+    /// when both is done. Safe to be dropped.
+    async fn next(&mut self) -> Result<Step, StoreError> {
+        if self.generation.context().is_some()
+            && let Some(storing) = &mut self.storing
+        {
+            let stored = storing.await;
+            self.storing = None;
+            stored?;
         }
+        Ok(self.generation.next().await)
     }
 
     fn take(&mut self, delta: Delta) {
@@ -206,21 +212,25 @@ impl<'a> Turn<'a> {
         let now = self.services.clock.wall();
         let reply = (!text.is_empty()).then(|| ChatMessage {
             id: self.reply_id.clone(),
-            role: crate::record::Role::Assistant,
+            role: Role::Assistant,
+            character_id: Some(self.character.id.clone()),
             sender: None,
             content: text.clone(),
             partial: unfinished,
             time: now,
         });
         let mut end = End {
-            message_id: reply.as_ref().map(|reply| reply.id.clone()),
             pieces: self.place.pieces(),
             usage: self.generation.usage().cloned(),
             ..End::of(outcome)
         };
         if !matches!(end.outcome, Outcome::NotStored(_)) {
-            end.has_new_title = self.session.is_untitled();
-            end.unstored = self.store(reply, now).await.err().map(|error| error.to_string());
+            let (is_untitled, id) =
+                (self.session.is_untitled(), reply.as_ref().map(|it| it.id.clone()));
+            match self.store(reply, now).await {
+                Ok(()) => (end.message_id, end.has_new_title) = (id, is_untitled),
+                Err(error) => end.unstored = Some(error.to_string()),
+            }
         }
         self.put_on_record(&end, &text);
         end
@@ -311,18 +321,6 @@ impl<'a> Turn<'a> {
 
     fn since_begin(&self) -> u64 {
         self.services.clock.now().saturating_sub(self.begun)
-    }
-}
-
-/// Resolves once, when what was said is stored or can't be. Safe to be dropped.
-async fn next_stored(storing: &mut Option<Ticket>) -> Result<(), StoreError> {
-    match storing {
-        Some(ticket) => {
-            let stored = ticket.await;
-            *storing = None;
-            stored
-        }
-        None => std::future::pending().await,
     }
 }
 

@@ -4,7 +4,7 @@
 use dramatis_protocol::AgentState;
 use dramatis_protocol::sentences::fill;
 
-use crate::record::{Observation, PastTurn};
+use crate::record::{Observation, PastTurn, told};
 
 use super::reply::Reply;
 use super::section::{Place, Section};
@@ -29,10 +29,7 @@ pub fn line(observation: &Observation) -> String {
         return String::new();
     };
     let text = said.text.as_deref().unwrap_or_default();
-    match observation::speaker(said.actor.as_ref()) {
-        Some(name) => format!("[{name}]: {text}"),
-        None => text.to_owned(),
-    }
+    told(observation::speaker(said.actor.as_ref()), text)
 }
 
 /// What the character answered.

@@ -15,7 +15,7 @@ use super::sentences::{Say, heading, note};
 use super::window::{self, CHARS_PER_TOKEN, tokens};
 use super::{Built, Form, Reminders, TurnPrompt, chat, cue, observation, reply, system};
 use crate::llm::Cue;
-use crate::record::{ContextReport, Observation};
+use crate::record::{ContextReport, Observation, PastTurn};
 
 /// The plan of a turn's prompt.
 #[derive(Debug)]
@@ -38,7 +38,7 @@ impl Draft {
     #[must_use]
     pub fn new(prompt: &TurnPrompt<'_>) -> Self {
         // Where it all begins is told once; from then on the game says how things stand.
-        let is_first = prompt.forgotten == 0 && prompt.history.iter().all(|it| it.input.is_empty());
+        let is_first = prompt.forgotten == 0 && !prompt.history.iter().any(is_exchange);
         let scene = prompt.background.scene().filter(|_| is_first);
         let sentences = prompt.background.sentences();
         let say = Say::new(sentences);
@@ -115,6 +115,13 @@ impl Draft {
         Reminders { lorebook: report.lorebook, retrieved: report.retrieved } = reminders.excerpts();
         Built { messages, cue, report }
     }
+}
+
+/// Whether a turn was one between two: not a beginning that nobody asked for, nor a word without an
+/// answer.
+fn is_exchange(turn: &PastTurn) -> bool {
+    let words = turn.result.as_ref().and_then(|result| result.content.as_deref());
+    !turn.input.is_empty() && words != Some("")
 }
 
 /// The length of the headings of the present situation, and of the sentence that stands where nothing

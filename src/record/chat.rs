@@ -54,6 +54,9 @@ pub struct ChatMessage {
     pub id: Id,
     /// Who it is from: [`Role::User`], or [`Role::Assistant`] for the character.
     pub role: Role,
+    /// The character whose words it is; none: a user's, or how a world begins.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub character_id: Option<Id>,
     /// The name of who sent it, where one was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sender: Option<String>,
@@ -70,16 +73,28 @@ impl ChatMessage {
     /// The text as the history tells it: with the sender's name before it, where there is one.
     #[must_use]
     pub fn told(&self) -> String {
-        match &self.sender {
-            Some(sender) => format!("[{sender}]: {}", self.content),
-            None => self.content.clone(),
-        }
+        told(self.sender.as_deref(), &self.content)
     }
+}
+
+/// What somebody said as the history tells it. Behind a name no further line begins like one of somebody
+/// else's.
+#[must_use]
+pub fn told(sender: Option<&str>, content: &str) -> String {
+    let Some(sender) = sender else { return content.to_owned() };
+    let lines = content.split(['\n', '\r', '\u{85}', '\u{2028}', '\u{2029}']);
+    format!("[{sender}]: {}", lines.collect::<Vec<_>>().join("\n  "))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nobody_speaks_in_another_s_name() {
+        assert_eq!(told(None, "a\n[Wren]: b"), "a\n[Wren]: b");
+        assert_eq!(told(Some("Jory"), "a\n[Wren]: b\u{2028}c"), "[Jory]: a\n  [Wren]: b\n  c");
+    }
 
     #[test]
     fn a_title_is_the_beginning_on_one_line() {

@@ -10,7 +10,7 @@ mod presented;
 mod retrieved;
 mod turn;
 
-pub use chat::{ChatMessage, ChatSession, NEW_SESSION, title_of};
+pub use chat::{ChatMessage, ChatSession, NEW_SESSION, title_of, told};
 pub use context::{ContextReport, Fate, SectionReport};
 pub use history::{
     AgentHistory, LedgerTag, Observation, Occurrence, PastTurn, ToolAnswer, TurnEnd, TurnResult,

@@ -7,6 +7,7 @@ mod game;
 mod metrics;
 mod ops;
 mod rpc;
+mod socket;
 
 use std::collections::HashMap;
 use std::future::Future;

@@ -137,6 +137,7 @@ CREATE TABLE messages (
     session    INTEGER NOT NULL REFERENCES chats ON DELETE CASCADE,
     id         TEXT NOT NULL,
     role       TEXT NOT NULL,
+    character  TEXT,
     sender     TEXT,
     content    TEXT NOT NULL,
     partial    INTEGER NOT NULL,

@@ -147,22 +147,24 @@ async fn a_connection_that_gives_no_sign_of_life_is_ended() {
     let mut plan = Plan::saying("<speech>Hm.</speech>");
     plan.ping_timeout = Duration::from_millis(300);
     let stage = plan.begin().await;
-    // A socket that has shaken hands and then never answers a ping.
-    let mut dead = stage.raw().await;
-    let handshake = format!(
-        "GET /ws HTTP/1.1\r\nHost: {}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
-        stage.address
-    );
-    dead.write_all(handshake.as_bytes()).await.unwrap();
     let mut live = stage.game().await;
-    let mut read = Vec::new();
-    // Whoever reads answers pings by itself, and stays.
-    tokio::select! {
-        ended = dead.read_to_end(&mut read) => assert!(ended.is_ok()),
-        other = live.next() => panic!("the live connection got {other:?}"),
+    for door in ["/ws", "/ws/rpc"] {
+        // A socket that has shaken hands and then never answers a ping.
+        let mut dead = stage.raw().await;
+        let handshake = format!(
+            "GET {door} HTTP/1.1\r\nHost: {}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+            stage.address
+        );
+        dead.write_all(handshake.as_bytes()).await.unwrap();
+        let mut read = Vec::new();
+        // Whoever reads answers pings by itself, and stays.
+        tokio::select! {
+            ended = dead.read_to_end(&mut read) => assert!(ended.is_ok()),
+            other = live.next() => panic!("the live connection got {other:?}"),
+        }
+        live.ping().await;
     }
-    live.ping().await;
 }
 
 #[tokio::test]

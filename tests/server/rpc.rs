@@ -215,7 +215,11 @@ async fn what_left_the_history_is_remembered_in_its_session_and_gone_with_it() {
     talk.go_on(&session).await;
     talk.command("/character select una").await;
     talk.ask("What does Jory owe me?").await;
-    assert!(!told(&stage).pop().unwrap().1.contains("kettle"));
+    let request = told(&stage);
+    assert!(!request.last().unwrap().1.contains("kettle"), "una was not there");
+    let assistants = request.iter().filter(|(role, _)| role == "assistant").count();
+    assert_eq!(assistants, 0, "what tam has said is not una's: {request:?}");
+    assert!(request[1].1.contains("[Tam]: I shall think of it."), "{request:?}");
     talk.command(&format!("/session delete {session}")).await;
     let found = stage.store.search(dramatis::store::Search {
         scopes: vec![dramatis::store::Scope::Memories {
@@ -650,6 +654,139 @@ async fn a_model_whose_provider_has_no_key_names_the_setting() {
 }
 
 #[tokio::test]
+async fn whoever_sends_too_much_is_told_and_at_last_let_go() {
+    let folder = tempfile::tempdir().unwrap();
+    let plan = Plan { assets: assets(folder.path()), ..Plan::saying("Aye.") };
+    let plan = Plan { max_connections: 2, max_events_per_second: 20, ..plan };
+    let stage = plan.begin().await;
+    let mut talk = Talk::begin(&stage).await;
+    talk.send(&"x".repeat(32 * 1024 + 1)).await;
+    assert_eq!(talk.expect("error").await.1["code"], "too_large");
+    let second = Talk::begin(&stage).await;
+    let mut third = stage.game_at("/ws/rpc").await;
+    let error = third.next().await.unwrap();
+    assert_eq!(error["payload"]["metadata"]["code"], "overloaded");
+    assert_eq!(third.next().await.unwrap()["code"], 4029);
+    drop(second);
+    for _ in 0..40 {
+        talk.send("/help").await;
+    }
+    let told = loop {
+        let (event, content, metadata) = talk.next().await;
+        if event == "error" {
+            assert_eq!(metadata["code"], "rate_limited");
+            break content;
+        }
+    };
+    assert!(told.starts_with("too much at once: wait"), "{told}");
+    talk.send(&"x".repeat(2 * 1024 * 1024)).await;
+    let code = loop {
+        let (event, _, metadata) = talk.next().await;
+        if event == "error" && metadata["code"] != "rate_limited" {
+            break metadata["code"].clone();
+        }
+    };
+    assert_eq!(code, "too_large");
+    assert_eq!(talk.closed().await["code"], 1009);
+}
+
+#[tokio::test]
+async fn a_name_that_can_t_be_one_is_told_and_the_connection_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let stage = stage(folder.path(), "Aye.").await;
+    for client in [String::new(), "x".repeat(300)] {
+        let mut game = stage.game_at(&format!("/ws/rpc?client={client}")).await;
+        assert_eq!(game.next().await.unwrap()["event"], "system_update");
+        let error = game.next().await.unwrap();
+        assert_eq!(error["payload"]["metadata"]["code"], "invalid_message");
+        assert_eq!(game.next().await.unwrap()["event"], "sync_state");
+    }
+}
+
+#[tokio::test]
+async fn a_model_that_was_learnt_to_reason_stays_so_when_its_reply_is_cut() {
+    let folder = tempfile::tempdir().unwrap();
+    let reply = format!("{}</think>Aye.", "He lies. ".repeat(40));
+    let plan = Plan { assets: assets(folder.path()), ..Plan::saying(&reply) };
+    let pace = Pace::tokens_per_second(400.0);
+    let stage = Plan { pace, ..plan }.begin().await;
+    let mut talk = Talk::begin(&stage).await;
+    let (session, _) = talk.open("moor", "una").await;
+    // Twice the reasoning is taken for the reply, then it is known.
+    for _ in 0..2 {
+        assert!(talk.ask("Well?").await.0.starts_with("He lies."));
+    }
+    assert_eq!(talk.ask("Well?").await.0, "Aye.");
+    talk.send("Well?").await;
+    while stage.mock.request_count() < 4 {
+        tokio::task::yield_now().await;
+    }
+    talk.send("/cancel").await;
+    assert!(talk.expect("system_update").await.0.contains("cancelled"));
+    talk.expect("chat_end").await;
+    assert_eq!(talk.ask("Well?").await.0, "Aye.");
+    let history = talk.go_on(&session).await;
+    assert_eq!(history.as_array().unwrap().last().unwrap(), &said("assistant", "Aye."));
+}
+
+#[tokio::test]
+async fn a_refusal_in_the_middle_of_a_reply_is_no_end_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let stage = slow_stage(folder.path()).await;
+    let mut talk = Talk::begin(&stage).await;
+    let (told_in, _) = talk.open("river", "tam").await;
+    let (other, _) = talk.open("river", "tam").await;
+    talk.go_on(&told_in).await;
+    talk.send("A story.").await;
+    talk.expect("chat_chunk").await;
+    for text in [&format!("/session continue {other}"), &format!("/session delete {other}"), "Hm?"]
+    {
+        talk.send(text).await;
+    }
+    let mut seen = Vec::new();
+    while !seen.iter().any(|(_, content): &(String, String)| content.contains("Prepare the stage"))
+    {
+        let (event, content, _) = talk.next().await;
+        seen.push((event, content));
+    }
+    assert!(talk.expect("chat_chunk").await.0.contains("word"), "it goes on");
+    assert!(seen.iter().all(|(event, _)| event != "chat_end"), "{seen:?}");
+
+    // Whoever is in the same session may cancel what another has asked for.
+    let mut second = Talk::begin(&stage).await;
+    second.go_on(&told_in).await;
+    second.send("/cancel").await;
+    assert!(second.expect("system_update").await.0.starts_with('✓'));
+    let ended = loop {
+        let (event, content, _) = talk.next().await;
+        if event != "chat_chunk" {
+            break content;
+        }
+    };
+    assert_eq!(ended, "✗ Stream cancelled by user.");
+    talk.expect("chat_end").await;
+}
+
+#[tokio::test]
+async fn the_scene_is_told_until_there_was_an_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    let plan = Plan { assets: assets(folder.path()), ..Plan::saying("Aye.") };
+    let stage = Plan { faults: vec!["401*1"], ..plan }.begin().await;
+    let mut talk = Talk::begin(&stage).await;
+    talk.open("river", "tam").await;
+    talk.send("Hello?").await;
+    talk.expect("error").await;
+    talk.expect("chat_end").await;
+    talk.expect("sync_state").await;
+    talk.untitled = false;
+    let scene = "Dusk, and nobody else waits.";
+    talk.ask("Anybody?").await;
+    assert!(told(&stage).pop().unwrap().1.contains(scene));
+    talk.ask("And now?").await;
+    assert!(!told(&stage).pop().unwrap().1.contains(scene));
+}
+
+#[tokio::test]
 async fn the_token_is_needed_where_there_is_one() {
     let folder = tempfile::tempdir().unwrap();
     let plan = Plan { assets: assets(folder.path()), ..Plan::saying("Aye.") };
@@ -708,5 +845,6 @@ async fn a_client_that_reads_nothing_holds_nobody_up() {
     // The slow one gets all of it, too, when it reads.
     let (reply, _) = slow.reply().await;
     assert_eq!(reply.len(), 15 * 20_000);
-    assert_eq!(slow.go_on(&session).await.as_array().unwrap().len(), 2);
+    let history = slow.go_on(&session).await;
+    assert_eq!(history.as_array().unwrap().len(), 1, "so much at once is not shown, but the last");
 }

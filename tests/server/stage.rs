@@ -50,6 +50,7 @@ pub struct Plan {
     pub max_message_bytes: u64,
     pub hello_timeout: Duration,
     pub ping_timeout: Duration,
+    pub max_events_per_second: u32,
     /// The provider's address, where it is not the mock.
     pub provider: Option<String>,
     /// Where Gemini is, if it can be asked.
@@ -81,6 +82,7 @@ impl Plan {
             max_message_bytes: 64 * 1024,
             hello_timeout: Duration::from_millis(300),
             ping_timeout: Duration::from_secs(60),
+            max_events_per_second: 0,
             provider: None,
             gemini: None,
             assets: Arc::new(Library::open(None).unwrap()),
@@ -186,7 +188,7 @@ impl Plan {
             hello_timeout: self.hello_timeout,
             max_connections: self.max_connections,
             origins: Vec::new(),
-            max_events_per_second: 0,
+            max_events_per_second: self.max_events_per_second,
             limits: Limits {
                 max_message_bytes: self.max_message_bytes,
                 max_frame_bytes: limits::MAX_FRAME_BYTES as u64,

@@ -1,15 +1,17 @@
-// A client for the roleplay door, as an example: it knows `protocol/rpc.md` and nothing else, and needs no
-// package. `Chat` works in browsers too; below it stands a terminal around it:
+// A client for the roleplay door, as an example: it knows `protocol/rpc.md` and no more, and needs
+// no package. `Chat` works in browsers too; below it stands a terminal around it:
 //
 //     node chat.mjs --world drowned_lantern --character oswin
 //
-// (Node 20: `node --experimental-websocket chat.mjs …`.) What you type goes to the server: words for the
-// character, or a command such as `/help`. Ctrl-C stops the reply under way; where none is, it ends the
-// client, as Ctrl-D does. Lines from a pipe are sent one after the other, each after the answer to the one
+// (Node 20: `node --experimental-websocket chat.mjs …`.) What you type goes to the server: words for
+// the character, or a command such as `/help`. Ctrl-C stops the reply under way; where none is, it
+// ends the client. Lines from a pipe are sent one after the other, each after the answer to the one
 // before.
 
 // Errors about the message itself: no reply has begun, and no `chat_end` will come.
 const REFUSALS = ["invalid_message", "unknown_command", "too_large", "rate_limited"];
+// Where these succeed, `chat_history` comes last.
+const WITH_HISTORY = /^\/session (new|continue)/;
 
 /** One connection. `show(event, content, metadata)` is called for each frame. */
 export class Chat {
@@ -25,7 +27,7 @@ export class Chat {
     this.ended = new Promise((resolve) => {
       for (const kind of ["close", "error"]) this.socket.addEventListener(kind, resolve);
     });
-    this.ended.then(({ code = "", reason }) => this.failed(new Error(reason || `it is closed ${code}`)));
+    this.ended.then(({ code, reason }) => this.failed(Error(reason || code || "nobody answers")));
     this.socket.addEventListener("message", ({ data }) => this.#read(JSON.parse(data)));
   }
 
@@ -48,7 +50,7 @@ export class Chat {
     const answer = new Promise((resolve, reject) => {
       this.answered = resolve;
       this.failed = reject;
-      if (this.socket.readyState > WebSocket.OPEN) reject(new Error("it is closed"));
+      if (this.socket.readyState > WebSocket.OPEN) reject(new Error("the server closed it"));
     });
     answer.finally(() => { this.waiting = false; }).catch(() => {});
     return answer;
@@ -69,16 +71,17 @@ export class Chat {
   #isLast(event, content, metadata) {
     if (!this.line) return event === "sync_state";
     if (!this.line.startsWith("/")) return event === "chat_end" || REFUSALS.includes(metadata.code);
-    if (/^\/session (new|continue)/.test(this.line) && content.startsWith("✓")) return false;
+    if (WITH_HISTORY.test(this.line) && content.startsWith("✓")) return false;
     return ["system_update", "chat_history", "error"].includes(event);
   }
 }
 
 /** Prints a frame for a reader. Events that it doesn't know are passed over. */
 function print(event, content, metadata) {
+  const line = ({ role, content }) => `${role === "user" ? "< " : ""}${content}\n`;
   const shown = {
     system_update: () => `${content}\n`,
-    chat_history: () => metadata.history.map(({ role, content }) => `${role === "user" ? "< " : ""}${content}\n`).join(""),
+    chat_history: () => metadata.history.map(line).join(""),
     chat_chunk: () => content,
     chat_end: () => "\n",
     error: () => `! ${content} (${metadata.code})\n`,
@@ -88,8 +91,9 @@ function print(event, content, metadata) {
 
 /** Prints what there is to choose from, and how. */
 function printChoices(state) {
-  const commands = { worlds: "/world select", characters: "/character select", sessions: "/session continue" };
-  for (const [kind, command] of Object.entries(commands)) {
+  const kinds = [["worlds", "/world select"], ["characters", "/character select"],
+    ["sessions", "/session continue"]];
+  for (const [kind, command] of kinds) {
     console.log(`${kind} (${command} ID):`);
     for (const { id, name } of state[`available_${kind}`]) console.log(`  ${id}: ${name}`);
   }
@@ -100,7 +104,8 @@ function printChoices(state) {
 function beginning(state, { world, character, session }) {
   const wanted = session || (!world && state.session_id);
   if (wanted) return [`/session continue ${wanted}`];
-  return world && character ? [`/world select ${world}`, `/character select ${character}`, "/session new"] : [];
+  const chosen = [`/world select ${world}`, `/character select ${character}`];
+  return world && character ? [...chosen, "/session new"] : [];
 }
 
 async function terminal() {
@@ -118,21 +123,22 @@ async function terminal() {
   printChoices(chat.state);
   for (const command of beginning(chat.state, wanted)) await chat.ask(command);
 
-  const lines = createInterface({ input: process.stdin, output: process.stdout, terminal: process.stdin.isTTY });
+  const { stdin, stdout } = process;
+  const lines = createInterface({ input: stdin, output: stdout, terminal: stdin.isTTY });
   const interrupted = () => chat.cancel() || lines.close();
   lines.on("SIGINT", interrupted);
   process.on("SIGINT", interrupted);
   chat.ended.then(() => lines.close());
-  if (process.stdin.isTTY) lines.prompt();
+  if (stdin.isTTY) lines.prompt();
   for await (const line of lines) {
     if (line.trim()) await chat.ask(line.trim());
-    if (process.stdin.isTTY) lines.prompt();
+    if (stdin.isTTY && !lines.closed) lines.prompt();
   }
   if (chat.socket.readyState !== WebSocket.OPEN) throw new Error("the server closed it");
   chat.socket.close();
 }
 
-if (globalThis.process?.argv[1] && import.meta.url.endsWith(encodeURI(process.argv[1].split(/[\\/]/).pop()))) {
+if (globalThis.process?.argv[1]?.endsWith("chat.mjs")) {
   terminal().catch((error) => {
     console.error(`The connection failed: ${error.message}`);
     process.exitCode = 1;

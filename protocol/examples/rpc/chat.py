@@ -1,10 +1,11 @@
-"""A terminal client for the roleplay door, as an example: it knows `protocol/rpc.md` and nothing else.
+"""A terminal client for the roleplay door, as an example: it knows `protocol/rpc.md` and no more.
 
     pip install websockets
     python chat.py --world drowned_lantern --character oswin
 
-What you type goes to the server: words for the character, or a command such as `/help`. Ctrl-C stops
-the reply under way; where none is, it ends the client. Lines from a pipe are sent one by one.
+What you type goes to the server: words for the character, or a command such as `/help`. Ctrl-C
+stops the reply under way; where none is, it ends the client. Lines from a pipe are sent one after
+the other, each after the answer to the one before.
 """
 
 import argparse
@@ -18,6 +19,8 @@ from websockets.sync.client import ClientConnection, connect
 
 # Errors about the message itself: no reply has begun, and no `chat_end` will come.
 REFUSALS = ("invalid_message", "unknown_command", "too_large", "rate_limited")
+# Where these succeed, `chat_history` comes last.
+WITH_HISTORY = ("/session new", "/session continue")
 
 
 class Chat:
@@ -72,7 +75,7 @@ class Chat:
             return event == "sync_state"
         if not self.line.startswith("/"):
             return event == "chat_end" or metadata.get("code") in REFUSALS
-        if self.line.startswith(("/session new", "/session continue")) and content.startswith("✓"):
+        if self.line.startswith(WITH_HISTORY) and content.startswith("✓"):
             return False
         return event in ("system_update", "chat_history", "error")
 

@@ -38,6 +38,20 @@ pub struct ModelInfo {
     pub cached_price: Option<f64>,
 }
 
+impl ModelInfo {
+    /// One that no provider has listed.
+    #[must_use]
+    pub fn unlisted(id: &str) -> Self {
+        Self {
+            id: id.to_owned(),
+            name: id.to_owned(),
+            prompt_price: 0.0,
+            completion_price: 0.0,
+            cached_price: None,
+        }
+    }
+}
+
 /// What a model's tokens cost, in US dollars for a million.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Price {

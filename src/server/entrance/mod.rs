@@ -53,7 +53,9 @@ pub(super) fn admit(
         let is_full = closing == Closing::TOO_MANY_CONNECTIONS;
         Err(Turned { message, is_full, closing })
     };
-    if let Some(origin) = origin::foreign(headers, &doors.access.origins) {
+    if let Some(origin) =
+        origin::foreign(headers, &doors.access.origins, doors.access.token.is_some())
+    {
         let message = format!(
             "web pages of \"{origin:.100}\" may not connect: add it to the server's DRAMATIS_ORIGINS"
         );

@@ -7,20 +7,15 @@ use axum::extract::ws::WebSocket;
 use dramatis_protocol::{ErrorCode, ErrorMessage, ServerMessage};
 use futures::StreamExt;
 use futures::stream::SplitStream;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::incoming::{Reader, read_all};
 use super::writing::write_all;
 use crate::server::Doors;
 use crate::server::entrance::{Seat, Turned};
+use crate::server::socket::{LAST_WORDS, linger};
 use crate::turn::outbox::{Closing, OutboxHandle};
-
-/// How long a client may take to read the server's last words before the socket is dropped.
-const LINGER: Duration = Duration::from_secs(1);
-
-/// How long the last words of turns may take when the server goes down.
-const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// Serves a connection until it ends.
 pub(super) async fn serve(socket: WebSocket, doors: Doors, admission: Result<Seat, Turned>) {
@@ -84,17 +79,4 @@ fn refuse(outbox: &OutboxHandle, Turned { message, is_full, closing }: Turned) {
     let code = if is_full { ErrorCode::Overloaded } else { ErrorCode::Unauthorized };
     outbox.send(ServerMessage::Error(ErrorMessage::new(code, message)));
     outbox.close(closing);
-}
-
-/// Keeps the socket until the client has closed it too, for a moment: dropped at once, with unread
-/// messages in it, it would take the server's last words along.
-async fn linger(stream: &mut SplitStream<WebSocket>) {
-    let closed = async {
-        while let Some(message) = stream.next().await {
-            if message.is_err() {
-                sleep(LINGER).await;
-            }
-        }
-    };
-    let _ = timeout(LINGER, closed).await;
 }

@@ -11,16 +11,8 @@ use futures::stream::SplitSink;
 use tokio::task::yield_now;
 use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
 
+use crate::server::socket::{CLOSE_TIMEOUT, PING_EVERY, WRITE_TIMEOUT};
 use crate::turn::outbox::{Closing, OutboxHandle};
-
-/// How long a client may leave anything untaken.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// How long a close frame may take to a client that has stopped reading.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// How often the server pings.
-const PING_EVERY: Duration = Duration::from_secs(20);
 
 /// How much is handed to the socket before it is flushed, in bytes.
 const BATCH: usize = 16 * 1024;

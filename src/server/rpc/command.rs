@@ -1,5 +1,7 @@
 //! The commands, and how they are read. Pure.
 
+use dramatis_protocol::limits::MAX_ID_BYTES;
+
 /// What somebody wants done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Command {
@@ -45,7 +47,10 @@ const fn with(
     Known { name, make: Make::With(argument, make), help }
 }
 
-/// Every command; of two that begin alike the longer stands first.
+/// As much of an unknown command is looked at, in characters.
+const LIKENESS_CHARS: usize = 40;
+
+/// Every command.
 const KNOWN: &[Known] = &[
     with("/model", "<id>", Command::Model, "choose the model"),
     with("/world select", "<id>", Command::WorldSelect, "choose the world"),
@@ -88,6 +93,9 @@ pub(super) fn read(text: &str) -> Result<Command, Misread> {
                 let name = known.name;
                 Err(Misread::Argument(format!("{name} needs one thing more: {name} {argument}")))
             }
+            (Make::With("<id>", _), false) if rest.len() > MAX_ID_BYTES => {
+                Err(Misread::Argument(format!("an id has at most {MAX_ID_BYTES} bytes")))
+            }
             (Make::With(_, make), false) => Ok(make(rest.to_owned())),
         };
     }
@@ -125,6 +133,7 @@ fn nearest(words: &[&str]) -> &'static str {
     let likeness = |known: &&Known| {
         let length = known.name.split(' ').count();
         let asked = words.iter().take(length).copied().collect::<Vec<_>>().join(" ");
+        let asked: String = asked.chars().take(LIKENESS_CHARS).collect();
         let likeness = strsim::normalized_damerau_levenshtein(&asked.to_lowercase(), known.name);
         (likeness * 1e6).round()
     };
@@ -194,6 +203,7 @@ mod tests {
         check("/model", "/model <id>");
         check("/world select ", "/world select <id>");
         check("/session delete", "/session delete <id>");
+        check(&format!("/model scripted/{}", "x".repeat(300)), "at most 256 bytes");
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! Commands, done. Each is answered with a frame that says what was done or why it couldn't be; what
-//! changed something is followed by how things stand.
+//! changed something is followed by how things stand. Whatever has to wait for the store waits here, in
+//! a future of its own: the connection goes on meanwhile.
 
-use dramatis_protocol::rpc::{History, HistoryMessage, RpcFrame, RpcPayload, Update};
+use dramatis_protocol::Id;
+use dramatis_protocol::rpc::{FaultCode, History, HistoryMessage, RpcFrame, RpcPayload, Update};
 
 use super::chosen::{self, Chosen};
 use super::command::{self, Command};
@@ -11,17 +13,88 @@ use crate::record::{ChatMessage, Role};
 /// How many messages of a session are shown when it is taken up again.
 const SHOWN: usize = 50;
 
+/// Most bytes of those together; the newest are shown, and the last in any case.
+const SHOWN_BYTES: usize = 256 * 1024;
+
 /// The rule that `/nsfw` switches.
 const NSFW: &str = "nsfw";
 
-/// What a command has done.
-pub(super) struct Done {
+/// Somebody for whom something is done.
+#[derive(Clone)]
+pub(super) struct Doer {
+    pub chats: Chats,
+    /// The name under which choices are kept.
+    pub client: Option<String>,
+}
+
+/// What was done for somebody.
+pub(super) struct Outcome {
+    /// What is chosen from now on.
+    pub chosen: Chosen,
     /// What is told of it.
-    pub update: RpcFrame<'static>,
+    pub frames: Vec<RpcFrame<'static>>,
+}
+
+impl Doer {
+    /// Finds the choices of somebody who comes, and tells how things stand.
+    pub async fn arrive(self) -> Outcome {
+        let mut chosen = Chosen::default();
+        if let Some(client) = &self.client {
+            match self.chats.client(client).await {
+                Ok(kept) => chosen = kept.unwrap_or_default(),
+                Err(error) => tracing::warn!(%error, "what a client has chosen can't be read"),
+            }
+            chosen.forget_lost(&self.chats).await;
+            // Whoever comes is not forgotten.
+            drop(self.chats.keep_client(client, &chosen).await);
+        }
+        self.synchronize(chosen).await
+    }
+
+    /// Tells how things stand.
+    pub async fn synchronize(self, chosen: Chosen) -> Outcome {
+        let frames = vec![synchronized(&chosen, &self.chats).await];
+        Outcome { chosen, frames }
+    }
+
+    /// Does a command.
+    pub async fn perform(self, command: Command, mut chosen: Chosen) -> Outcome {
+        let before = chosen.session_id.clone();
+        let Done { update, changed, history } = perform(command, &mut chosen, &self.chats).await;
+        let mut frames = vec![update];
+        if changed {
+            frames.extend(self.keep(&chosen).await);
+            frames.push(synchronized(&chosen, &self.chats).await);
+        }
+        frames.extend(history.map(|messages| self::history(&messages)));
+        if let Some(session) = before.filter(|session| chosen.session_id.as_ref() != Some(session))
+        {
+            self.chats.rest(&session);
+        }
+        Outcome { chosen, frames }
+    }
+
+    /// Keeps the choices of somebody who has said who it is; what is told if that fails.
+    async fn keep(&self, chosen: &Chosen) -> Option<RpcFrame<'static>> {
+        let error = self.chats.keep_client(self.client.as_ref()?, chosen).await.err()?;
+        let message = format!("your choice holds, but could not be stored: {error}");
+        Some(RpcFrame::error(FaultCode::NotStored, message))
+    }
+}
+
+async fn synchronized(chosen: &Chosen, chats: &Chats) -> RpcFrame<'static> {
+    let metadata = chosen.sync_state(chats).await;
+    RpcFrame::SyncState(RpcPayload { content: "State synchronized".into(), metadata })
+}
+
+/// What a command has done.
+struct Done {
+    /// What is told of it.
+    update: RpcFrame<'static>,
     /// Whether something is another than before.
-    pub changed: bool,
+    changed: bool,
     /// The history that is shown now.
-    pub history: Option<Vec<ChatMessage>>,
+    history: Option<Vec<ChatMessage>>,
 }
 
 impl Done {
@@ -40,8 +113,7 @@ impl Done {
     }
 }
 
-/// Does a command for somebody who has chosen so.
-pub(super) async fn perform(command: Command, chosen: &mut Chosen, chats: &Chats) -> Done {
+async fn perform(command: Command, chosen: &mut Chosen, chats: &Chats) -> Done {
     match command {
         Command::Model(id) => choose_model(&id, chosen, chats),
         Command::WorldSelect(id) => select_world(&id, chosen, chats),
@@ -50,6 +122,7 @@ pub(super) async fn perform(command: Command, chosen: &mut Chosen, chats: &Chats
         Command::WorldSyncFolder(path) => sync_folder(&path, chats).await,
         Command::RulesAdd(id) => add_rule(&id, chosen, chats),
         Command::RulesRemove(id) => remove_rule(&id, chosen),
+        Command::RulesClear if chosen.rules.is_empty() => Done::told("No rule is active."),
         Command::RulesClear => {
             chosen.rules.clear();
             rules_now("All active rules cleared.", chosen)
@@ -62,8 +135,18 @@ pub(super) async fn perform(command: Command, chosen: &mut Chosen, chats: &Chats
         Command::SessionContinue(id) => continue_session(&id, chosen, chats).await,
         Command::SessionDelete(id) => delete_session(&id, chosen, chats).await,
         Command::SessionList => list_sessions(chats).await,
-        Command::Cancel => Done::failed("Nothing is running."),
+        Command::Cancel => cancel(chosen.session_id.as_ref(), chats),
         Command::Help => Done::told(&format!("The commands:\n{}", command::help())),
+    }
+}
+
+/// The connection's own reply is none of this: what may run is another's, in the same session.
+fn cancel(session: Option<&Id>, chats: &Chats) -> Done {
+    match session {
+        Some(session) if chats.cancel(session) => {
+            Done::told("The reply that another connection asked for is cancelled.")
+        }
+        _ => Done::failed("Nothing is running."),
     }
 }
 
@@ -182,10 +265,12 @@ async fn begin_session(chosen: &mut Chosen, chats: &Chats) -> Done {
 async fn continue_session(id: &str, chosen: &mut Chosen, chats: &Chats) -> Done {
     let chat = match chats.find(id, SHOWN).await {
         Ok(chat) => chat,
-        Err(error) => return Done::failed(format!("{error}: /session list names some.")),
+        Err(error) => return Done::failed(no_session(&error)),
     };
     let session = chat.session;
-    if chats.knows_model(&session.model) {
+    if session.model == chats.default_model() {
+        chosen.model = None;
+    } else if chats.knows_model(&session.model) {
         chosen.model = Some(session.model);
     }
     let model = chosen.model(chats).to_owned();
@@ -213,9 +298,7 @@ async fn delete_session(id: &str, chosen: &mut Chosen, chats: &Chats) -> Done {
             let metadata = Update { session_id: own.then(String::new), ..Update::default() };
             Done::well(&format!("Deleted session {id}"), metadata)
         }
-        Err(error @ ChatError::NoSession(_)) => {
-            Done::failed(format!("{error}: /session list names some."))
-        }
+        Err(error @ ChatError::NoSession(_)) => Done::failed(no_session(&error)),
         Err(error) => Done::failed(format!("Session {id} is not deleted: {error}")),
     }
 }
@@ -229,6 +312,15 @@ async fn list_sessions(chats: &Chats) -> Done {
     Done::told(&format!("The sessions spoken in last:{}", lines.collect::<String>()))
 }
 
+fn no_session(error: &ChatError) -> String {
+    match error {
+        ChatError::NoSession(id) => {
+            format!("There is no session \"{id}\": /session list names some.")
+        }
+        other => format!("The session can't be had: {other}"),
+    }
+}
+
 /// What there is not, and what there is.
 fn unknown<'a>(what: &str, id: &str, known: impl Iterator<Item = &'a str>) -> String {
     let known: Vec<&str> = known.collect();
@@ -239,11 +331,18 @@ fn unknown<'a>(what: &str, id: &str, known: impl Iterator<Item = &'a str>) -> St
 }
 
 /// What was said in a session, as a client shows it.
-pub(super) fn history(messages: &[ChatMessage]) -> RpcFrame<'static> {
-    let message = |message: &ChatMessage| HistoryMessage {
+fn history(messages: &[ChatMessage]) -> RpcFrame<'static> {
+    let mut room = SHOWN_BYTES.max(messages.last().map_or(0, |last| last.told().len()));
+    let newest = messages.iter().rev().map(|message| HistoryMessage {
         role: if message.role == Role::Assistant { "assistant" } else { "user" }.to_owned(),
         content: message.told(),
-    };
-    let history = History { history: messages.iter().map(message).collect() };
+    });
+    let fitting = newest.map_while(|message| {
+        room = room.checked_sub(message.content.len())?;
+        Some(message)
+    });
+    let mut history: Vec<_> = fitting.collect();
+    history.reverse();
+    let history = History { history };
     RpcFrame::ChatHistory(RpcPayload { content: "".into(), metadata: history })
 }

@@ -4,6 +4,9 @@ use serde_json::Value;
 
 use super::command::{self, Command, Misread};
 
+/// Longest thing that is said at once, in bytes: a model is told all of it.
+pub(super) const PROMPT_BYTES: usize = 32 * 1024;
+
 /// Longest name of a sender, in characters.
 const SENDER_CHARS: usize = 80;
 
@@ -21,6 +24,8 @@ pub(super) enum Sent {
 pub(super) enum Meaningless {
     /// It is neither text nor a prompt.
     Invalid(String),
+    /// It is too much to be said at once.
+    TooLong(String),
     /// A command that there isn't.
     Unknown(String),
     /// A command that lacks something.
@@ -46,6 +51,10 @@ pub(super) fn read(frame: &str) -> Result<Sent, Meaningless> {
             Misread::Argument(message) => Meaningless::Incomplete(message),
         });
     }
+    if text.len() > PROMPT_BYTES {
+        let message = format!("a prompt may have {PROMPT_BYTES} bytes: say it in parts");
+        return Err(Meaningless::TooLong(message));
+    }
     Ok(Sent::Prompt { text: text.to_owned(), sender })
 }
 
@@ -65,11 +74,10 @@ fn read_object(object: &Value) -> Result<(&str, Option<String>), Meaningless> {
 /// A name stands in brackets in the history, on one line.
 fn sender(name: &str) -> Result<Option<String>, Meaningless> {
     let name = name.trim();
-    if name.chars().count() > SENDER_CHARS
-        || name.chars().any(|c| c.is_control() || "[]".contains(c))
-    {
+    let is_odd = |c: char| c.is_control() || "[]\u{2028}\u{2029}".contains(c);
+    if name.chars().count() > SENDER_CHARS || name.chars().any(is_odd) {
         return Err(invalid(
-            "\"sender\" may have 80 characters and no square brackets: choose a simpler name",
+            "\"sender\" may have 80 characters, one line and no square brackets: choose a simpler name",
         ));
     }
     Ok((!name.is_empty()).then(|| name.to_owned()))
@@ -119,5 +127,8 @@ mod tests {
         check(r#"{"text": "Hello"}"#, "\"prompt\"");
         check(r#"{"prompt": "Hello", "sender": 1}"#, "\"sender\"");
         check(r#"{"prompt": "Hello", "sender": "a]: b"}"#, "\"sender\"");
+        check(r#"{"prompt": "Hello", "sender": "a\u2028b"}"#, "\"sender\"");
+        let long = "x".repeat(PROMPT_BYTES + 1);
+        assert!(matches!(read(&long), Err(Meaningless::TooLong(_))));
     }
 }

@@ -5,7 +5,6 @@
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use bytes::Bytes;
@@ -14,16 +13,11 @@ use futures::SinkExt;
 use futures::stream::SplitSink;
 use tokio::time::{Instant, timeout, timeout_at};
 
+use crate::server::socket::{CLOSE_TIMEOUT, WRITE_TIMEOUT};
 use crate::turn::outbox::Closing;
 
 /// So many bytes may wait before nothing more is read.
 const MOST_WAITING: usize = 256 * 1024;
-
-/// How long a client may leave anything untaken.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// How long a close frame may take to a client that has stopped reading.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The writing half of a socket.
 pub(super) struct Outgoing {

@@ -2,7 +2,6 @@
 
 use dramatis_protocol::Usage;
 use dramatis_protocol::rpc::{ChatEnd, Chunk, FaultCode, RpcFrame, RpcPayload};
-use tokio::time::Instant;
 
 use super::outgoing::Outgoing;
 use crate::chat::{CancelReason, End, Listener, New, Outcome, Stage};
@@ -11,42 +10,34 @@ use crate::chat::{CancelReason, End, Listener, New, Outcome, Stage};
 pub(super) struct Turn {
     listener: Listener,
     stage: Stage,
-    /// When the first piece came.
-    began: Option<Instant>,
 }
 
 impl Turn {
     pub const fn new(listener: Listener, stage: Stage) -> Self {
-        Self { listener, stage, began: None }
+        Self { listener, stage }
     }
 
     pub fn cancel(&self, reason: CancelReason) {
         self.listener.cancel(reason);
     }
 
-    /// Sends what is new. The end, once everything is sent.
+    /// Sends what is new, as much as is sent in one go. The end, once everything is sent.
     pub fn take(&mut self, out: &mut Outgoing) -> Option<End> {
-        let Self { listener, stage, began } = self;
-        let mut over = None;
-        while over.is_none() {
-            let more = listener.look(|new| match new {
-                New::Text { text, piece } => {
-                    let since = began.get_or_insert_with(Instant::now).elapsed();
-                    let metadata = Chunk {
-                        model: stage.model.as_str().into(),
-                        tokens_per_second: pace(piece, since.as_secs_f64()),
-                        world_id: (&*stage.world_id).into(),
-                    };
-                    let payload = RpcPayload { content: text.into(), metadata };
-                    out.push(&RpcFrame::ChatChunk(payload));
-                }
-                New::End(end) => over = Some(End::clone(end)),
-            });
-            if more.is_none() {
-                break;
+        let Self { listener, stage } = self;
+        let end = listener.look(|new| match new {
+            New::Text { text, piece, since } => {
+                let metadata = Chunk {
+                    model: stage.model.as_str().into(),
+                    tokens_per_second: pace(piece, since.as_secs_f64()),
+                    world_id: (&*stage.world_id).into(),
+                };
+                let payload = RpcPayload { content: text.into(), metadata };
+                out.push(&RpcFrame::ChatChunk(payload));
+                None
             }
-        }
-        over
+            New::End(end) => Some(End::clone(end)),
+        });
+        end.flatten()
     }
 }
 
@@ -58,9 +49,12 @@ pub(super) async fn next_change(turn: Option<&mut Turn>) {
     }
 }
 
+/// Before this much time has passed nothing can be said of a pace, in seconds.
+const TOO_SOON: f64 = 0.01;
+
 /// Tokens a second with two decimals; 0 until there are two.
 fn pace(pieces: usize, seconds: f64) -> f64 {
-    if pieces < 2 || seconds <= 0.0 {
+    if pieces < 2 || seconds < TOO_SOON {
         return 0.0;
     }
     #[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
@@ -110,7 +104,7 @@ mod tests {
     #[expect(clippy::float_cmp, reason = "the figures are exact")]
     fn the_pace_has_two_decimals_and_begins_with_the_second_piece() {
         assert_eq!(pace(1, 0.5), 0.0);
-        assert_eq!(pace(2, 0.0), 0.0);
+        assert_eq!(pace(2, 0.000_001), 0.0);
         assert_eq!(pace(10, 3.0), 3.33);
         assert_eq!(pace(50, 1.0), 50.0);
     }

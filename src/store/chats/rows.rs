@@ -101,12 +101,13 @@ fn key(connection: &Connection, chat: &str) -> Result<i64, Failure> {
 }
 
 fn add(connection: &Connection, chat: &str, message: &ChatMessage) -> Result<(), Failure> {
-    let sql = "INSERT INTO messages (session, id, role, sender, content, partial, time)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    let sql = "INSERT INTO messages (session, id, role, character, sender, content, partial, time)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
     connection.prepare_cached(sql)?.execute(params![
         key(connection, chat)?,
         &*message.id,
         role_name(message.role),
+        message.character_id.as_deref(),
         message.sender,
         message.content,
         message.partial,
@@ -155,7 +156,7 @@ fn keep_client(
     connection.prepare_cached(sql)?.execute(params![id, body, used.timestamp_millis()])?;
     let sql = "DELETE FROM clients WHERE used <
                (SELECT used FROM clients ORDER BY used DESC LIMIT 1 OFFSET ?1)";
-    connection.prepare_cached(sql)?.execute([MAX_CLIENTS])?;
+    connection.prepare_cached(sql)?.execute([MAX_CLIENTS - 1])?;
     Ok(true)
 }
 
@@ -167,7 +168,7 @@ pub(super) fn load(
     let Some(key) = find(connection, chat)? else { return Ok(None) };
     let sql = format!("{SESSION} WHERE session = ?1");
     let session = connection.prepare_cached(&sql)?.query_row([key], session)?;
-    let sql = "SELECT id, role, sender, content, partial, time FROM messages
+    let sql = "SELECT id, role, character, sender, content, partial, time FROM messages
                WHERE session = ?1 ORDER BY message DESC LIMIT ?2";
     let most = i64::try_from(most).unwrap_or(i64::MAX);
     let mut statement = connection.prepare_cached(sql)?;
@@ -206,10 +207,11 @@ fn message(row: &Row<'_>) -> rusqlite::Result<ChatMessage> {
     Ok(ChatMessage {
         id: row.get::<_, String>(0)?.into(),
         role: if row.get_ref(1)?.as_str()? == ASSISTANT { Role::Assistant } else { Role::User },
-        sender: row.get(2)?,
-        content: row.get(3)?,
-        partial: row.get(4)?,
-        time: time(row.get(5)?),
+        character_id: row.get::<_, Option<String>>(2)?.map(Id::from),
+        sender: row.get(3)?,
+        content: row.get(4)?,
+        partial: row.get(5)?,
+        time: time(row.get(6)?),
     })
 }
 
