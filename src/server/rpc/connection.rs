@@ -290,10 +290,10 @@ impl<'a> Connection<'a> {
         let end = self.turn.as_mut().and_then(|turn| turn.take(&mut self.out));
         let Some(end) = end else { return };
         self.turn = None;
-        tell_end(&end, &mut self.out);
         if std::mem::take(&mut self.to_cancel) && !end.was_cancelled() {
             self.tell("Nothing is running: the reply had just come to its end.");
         }
+        tell_end(&end, &mut self.out);
         self.to_synchronize |= end.has_new_title;
         self.go_on_after_all();
     }
