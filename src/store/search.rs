@@ -107,14 +107,14 @@ pub(super) enum Key {
 
 impl Key {
     /// The column of `documents` that names the scope.
-    const fn column(self) -> &'static str {
+    pub(super) const fn column(self) -> &'static str {
         match self {
             Self::Lore(_) => "lore",
             Self::Agent(_) => "agent",
         }
     }
 
-    const fn row(self) -> i64 {
+    pub(super) const fn row(self) -> i64 {
         match self {
             Self::Lore(row) | Self::Agent(row) => row,
         }
@@ -129,7 +129,7 @@ impl Key {
     }
 
     /// The index of its words.
-    const fn index(self) -> &'static str {
+    pub(super) const fn index(self) -> &'static str {
         match self {
             Self::Lore(_) => "lore_words",
             Self::Agent(_) => "words",

@@ -853,6 +853,35 @@ async fn what_fits_better_is_found_first_and_only_in_its_scope() {
     }
 }
 
+/// What is rare depends on the scope, not on all that the store holds.
+#[tokio::test]
+async fn a_scope_ranks_the_same_alone_and_beside_very_many_others() {
+    let store = in_memory().await;
+    let scope = [Scope::Lore("world:x".to_owned())];
+    let common: String = (0..40).map(|count| format!("old mill inn {count}\n")).collect();
+    let text = format!("the sword of a king\n{common}");
+    store.index_lore("world:x", lore(&text)).await.unwrap();
+    let search = || Search { limit: 1, ..look_for(&scope, &["old", "mill", "inn", "sword"]) };
+    let alone = store.search(search()).await.unwrap().by_text;
+    assert_eq!(bodies(&alone), ["the sword of a king"]);
+    let others: String = (0..3_000).map(|count| format!("other {count}\n")).collect();
+    store.index_lore("world:y", lore(&others)).await.unwrap();
+    assert_eq!(store.search(search()).await.unwrap().by_text, alone);
+}
+
+/// Of such a word not all texts are known, and the newest of them are no better than the others.
+#[tokio::test]
+async fn a_word_that_stands_in_very_many_texts_says_next_to_nothing() {
+    let store = in_memory().await;
+    let scope = [Scope::Lore("world:x".to_owned())];
+    let rare: String = (0..300).map(|count| format!("rare {count}\n")).collect();
+    let common: String = (0..1_200).map(|count| format!("very common {count}\n")).collect();
+    store.index_lore("world:x", lore(&format!("{rare}{common}"))).await.unwrap();
+    let search = Search { limit: 3, ..look_for(&scope, &["very", "common", "rare"]) };
+    let found = store.search(search).await.unwrap().by_text;
+    assert!(found.iter().all(|found| found.score > 0.5 && found.matched == ["rare"]), "{found:?}");
+}
+
 #[tokio::test]
 async fn what_is_excluded_takes_nobodys_place() {
     let store = in_memory().await;
