@@ -7,10 +7,10 @@ use crate::llm::{Cue, CueSection};
 use crate::record::{LeftOut, LeftOutBecause, Piece, Retrieved, Woken};
 
 use super::Form;
-use super::section::{Section, first_chars};
+use super::section::{Section, first_chars, last_chars};
 use super::system::situation;
 
-/// As much of one memory is told, in characters.
+/// As much of one memory is told, in characters: its last ones.
 const MEMORY_CHARS: usize = 1_200;
 
 /// As much of a text stands in the report, in characters.
@@ -36,7 +36,7 @@ impl Reminders {
         let mut room = room.saturating_sub(entries.map(|entry| cost(&entry.content)).sum());
         let Retrieved { lore, memories, report } = &mut self.retrieved;
         for piece in memories.iter_mut() {
-            shorten(&mut piece.text, MEMORY_CHARS);
+            shorten_front(&mut piece.text, MEMORY_CHARS);
         }
         for pieces in [lore, memories] {
             let mut kept = Vec::new();
@@ -110,5 +110,13 @@ fn shorten(text: &mut String, chars: usize) {
     if end < text.len() {
         text.truncate(end);
         text.push('…');
+    }
+}
+
+/// An exchange ends with what it came to.
+fn shorten_front(text: &mut String, chars: usize) {
+    let end = last_chars(text, chars);
+    if end.len() < text.len() {
+        *text = format!("…{end}");
     }
 }

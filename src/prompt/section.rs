@@ -125,6 +125,13 @@ pub fn first_chars(text: &str, count: usize) -> &str {
     end.and_then(|end| text.get(..end)).unwrap_or(text)
 }
 
+/// The last characters of a text.
+pub fn last_chars(text: &str, count: usize) -> &str {
+    let skipped = text.chars().count().saturating_sub(count);
+    let start = text.char_indices().nth(skipped).map_or(text.len(), |(start, _)| start);
+    text.get(start..).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

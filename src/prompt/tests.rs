@@ -513,6 +513,18 @@ fn what_a_character_is_reminded_of_stands_before_how_things_stand_and_is_no_inst
 }
 
 #[test]
+fn of_a_long_memory_its_end_is_told() {
+    let mut reminders = reminders(3);
+    let memory = &mut reminders.retrieved.memories[0].text;
+    *memory = format!("Bell: dawn\n{}\nMarta: Below the stone.", "Crowd: rhubarb\n".repeat(200));
+    let draft = draft_in(&state(), &[], &[says("And?")], false, &PromptLimits::default());
+    let built = draft.finish(reminders);
+    let told = &built.messages[1].content;
+    assert!(told.contains("rhubarb\n\nMarta: Below the stone.\n"), "{told}");
+    assert!(told.contains('…') && !told.contains("dawn"), "{told}");
+}
+
+#[test]
 fn reminders_that_find_no_room_are_told() {
     let history: Vec<_> =
         (0..3).map(|n| turn(&format!("t{n}"), vec![says("One")], vec![speech(0, "a")])).collect();

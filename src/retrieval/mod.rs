@@ -28,7 +28,8 @@ use embed::Embed;
 use rank::{Candidate, Floors, fuse};
 use vectors::Vectors;
 
-/// As much of a memory is kept, in characters: what is longer was not said in one breath.
+/// As much of a memory is kept, in characters: of the answer at least the first half, of what was heard
+/// the last.
 const MEMORY_CHARS: usize = 4_000;
 
 /// So many more than wanted are looked at, for the two rankings to agree on.
@@ -170,17 +171,18 @@ impl Retriever {
     #[must_use]
     pub fn memory_of(exchange: &Exchange<'_>) -> Option<Findable> {
         let (heard, answered) = (exchange.heard.trim(), exchange.answered.trim());
+        let room = (MEMORY_CHARS / 2).max(MEMORY_CHARS.saturating_sub(heard.chars().count()));
+        let answered = first_chars(answered, room);
+        let heard = last_chars(heard, MEMORY_CHARS - answered.chars().count()).trim_start();
         let own = format!("{}: {answered}", exchange.name.trim());
         let lines = [heard, if answered.is_empty() { "" } else { &own }];
         let lines: Vec<&str> = lines.into_iter().filter(|line| !line.is_empty()).collect();
         if lines.is_empty() {
             return None;
         }
-        let body = first_chars(&lines.join("\n"), MEMORY_CHARS).to_owned();
         // Its own name stands in every memory: nothing is to be found by it.
-        let said = format!("{heard}\n{answered}");
-        let terms = terms::of_document(first_chars(&said, MEMORY_CHARS));
-        Some(Findable { body, terms })
+        let terms = terms::of_document(&format!("{heard}\n{answered}"));
+        Some(Findable { body: lines.join("\n"), terms })
     }
 
     /// The write of [`Self::memory_of`], to be submitted to the store in the order of the agent's
@@ -309,6 +311,12 @@ fn lore(texts: &[&str]) -> Vec<LoreChunk> {
 fn first_chars(text: &str, count: usize) -> &str {
     let end = text.char_indices().nth(count).map(|(end, _)| end);
     end.and_then(|end| text.get(..end)).unwrap_or(text)
+}
+
+fn last_chars(text: &str, count: usize) -> &str {
+    let skipped = text.chars().count().saturating_sub(count);
+    let start = text.char_indices().nth(skipped).map_or(text.len(), |(start, _)| start);
+    text.get(start..).unwrap_or_default()
 }
 
 #[cfg(test)]

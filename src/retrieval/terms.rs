@@ -11,6 +11,7 @@ use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::{decompose_canonical, is_combining_mark};
 
 use super::common::is_common;
+use super::last_chars;
 use super::stem::stem;
 
 /// How many terms of a question are looked for.
@@ -36,10 +37,8 @@ pub fn of_document(text: &str) -> Vec<String> {
 /// [`MAX_QUERY_TERMS`]; of more, the longest, because they say the most.
 #[must_use]
 pub fn of_query(text: &str) -> Vec<String> {
-    let skipped = text.chars().count().saturating_sub(MAX_QUERY_CHARS);
-    let start = text.char_indices().nth(skipped).map_or(0, |(place, _)| place);
     let mut terms = Vec::new();
-    for run in runs(text.get(start..).unwrap_or_default()) {
+    for run in runs(last_chars(text, MAX_QUERY_CHARS)) {
         if !is_common(&run.text) {
             let before = terms.len();
             run.terms(&mut terms);

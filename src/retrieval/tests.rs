@@ -119,6 +119,29 @@ async fn the_agents_own_name_finds_nothing_and_nothing_is_asked_with_common_word
     assert_eq!(Retriever::memory(&silence), None);
 }
 
+#[test]
+fn of_a_long_exchange_the_answer_and_what_was_said_last_are_remembered() {
+    let (session, agent, turn) = (id("s"), id("guard"), id("t1"));
+    let remember = |heard: &str, answered: &str| {
+        let (session, agent, turn) = (&session, &agent, &turn);
+        let exchange = Exchange { session, agent, turn, heard, name: "Ned", answered };
+        Retriever::memory_of(&exchange).unwrap()
+    };
+    let rumours = "Crowd: rhubarb\n".repeat(400);
+    let heard = format!("Bell: dawn\n{rumours}Aldo: Where is the sword?");
+    let memory = remember(&heard, "Below the stone.");
+    assert!(memory.body.ends_with("rhubarb\nAldo: Where is the sword?\nNed: Below the stone."));
+    assert!(memory.body.chars().count() <= MEMORY_CHARS + "Ned: \n".len());
+    for (term, is_there) in [("sword", true), ("stone", true), ("dawn", false), ("ned", false)] {
+        assert_eq!(memory.terms.iter().any(|it| it == term), is_there, "{term}");
+    }
+
+    let both = remember(&"山".repeat(3_000), &"水".repeat(3_000)).body;
+    assert_eq!(both, format!("{}\nNed: {}", "山".repeat(2_000), "水".repeat(2_000)));
+    let answer = remember("Aldo: Well?", &"水".repeat(3_900)).body;
+    assert_eq!(answer, format!("Aldo: Well?\nNed: {}", "水".repeat(3_900)), "there is room");
+}
+
 #[tokio::test]
 async fn attached_lore_stays_when_the_worlds_file_changes() {
     let retriever = Retriever::new(store().await, Settings::default(), None);
