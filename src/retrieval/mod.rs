@@ -189,7 +189,7 @@ impl Retriever {
     /// others, after that of its turn.
     #[must_use]
     pub fn memory(exchange: &Exchange<'_>) -> Option<Write> {
-        let text = Self::memory_of(exchange)?;
+        let text = Some(Self::memory_of(exchange)?);
         Some(Write::Memory {
             session: exchange.session.clone(),
             agent: exchange.agent.clone(),

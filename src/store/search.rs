@@ -207,15 +207,19 @@ pub(super) fn lore_hashes(connection: &Connection, name: &str) -> Result<BTreeSe
     Ok(rows.map(|hash| hash.map(i64::cast_unsigned)).collect::<Result<_, _>>()?)
 }
 
-/// Keeps what an agent remembers of one of its turns; the last text counts.
+/// Keeps what an agent remembers of one of its turns; the last text counts, none as well.
 pub(super) fn remember(
     connection: &Connection,
     (session, agent): (&str, &str),
     turn_id: &str,
-    text: &Findable,
+    text: Option<&Findable>,
 ) -> Result<(), Failure> {
     turn_key(connection, session, agent, turn_id)?;
-    keep_memory(connection, agent_key(connection, session, agent)?.agent, turn_id, text)
+    let agent = agent_key(connection, session, agent)?.agent;
+    match text {
+        Some(text) => keep_memory(connection, agent, turn_id, text),
+        None => forget_turn(connection, agent, turn_id),
+    }
 }
 
 /// The same for the row of an agent, whatever the turn is.

@@ -780,7 +780,7 @@ fn findable(body: &str) -> Findable {
 
 fn memory(agent: &str, turn_id: &str, body: &str) -> Write {
     let (session, agent, turn_id) = (id("s"), id(agent), id(turn_id));
-    Write::Memory { session, agent, turn_id, text: findable(body) }
+    Write::Memory { session, agent, turn_id, text: Some(findable(body)) }
 }
 
 fn of(session: &str, agent: &str) -> Scope {
@@ -930,6 +930,33 @@ async fn a_memory_shares_the_fate_of_its_turn() {
     };
     let swept = async { while left().await.unwrap() > 0 {} };
     tokio::time::timeout(Duration::from_secs(20), swept).await.unwrap();
+}
+
+#[tokio::test]
+async fn where_there_is_nothing_to_remember_what_was_remembered_is_forgotten() {
+    let store = in_memory().await;
+    let (session, agent, nothing) = (id("s"), id("guard"), None);
+    let writes = |turn_id: Id| {
+        let (session, agent) = (session.clone(), agent.clone());
+        let text = nothing.clone();
+        let unwritten = UnwrittenMemory {
+            turns: vec![turn(&turn_id, &["t"])],
+            memories: vec![(turn_id.clone(), nothing.clone())],
+            ..UnwrittenMemory::default()
+        };
+        [
+            result("guard", &turn_id, ""),
+            Write::Memory { session, agent, turn_id, text },
+            catch_up("guard", unwritten),
+        ]
+    };
+    live_through(&store, "guard", "t", "t").await;
+    for forgetting in writes(id("t")) {
+        put(&store, memory("guard", "t", "mill")).await.unwrap();
+        assert_eq!(find(&store, &[of("s", "guard")], &["mill"]).await.len(), 1);
+        put(&store, forgetting).await.unwrap();
+        assert_eq!(find(&store, &[of("s", "guard")], &["mill"]).await, []);
+    }
 }
 
 #[tokio::test]

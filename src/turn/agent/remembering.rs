@@ -13,7 +13,7 @@ impl Agent {
     /// Writes down a turn in memory that has ended.
     pub(super) fn remember(&mut self, turn_id: &Id) {
         let turn = self.memory.turn(turn_id).filter(|turn| turn.end.is_some());
-        let Some(text) = turn.and_then(|turn| self.memory_of(turn)) else { return };
+        let Some(text) = turn.map(|turn| self.memory_of(turn)) else { return };
         self.writes.memory(turn_id.clone(), text);
         self.make_vectors();
     }
@@ -46,7 +46,7 @@ impl Agent {
     /// What is to be remembered of the turns that the store lacks.
     pub(super) fn add_memories(&self, unwritten: &mut UnwrittenMemory) {
         let ended = unwritten.turns.iter().filter(|turn| turn.end.is_some());
-        let memories = ended.filter_map(|turn| Some((turn.turn_id.clone(), self.memory_of(turn)?)));
+        let memories = ended.map(|turn| (turn.turn_id.clone(), self.memory_of(turn)));
         unwritten.memories = memories.collect();
     }
 
