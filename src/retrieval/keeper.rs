@@ -25,15 +25,19 @@ impl Retriever {
             .characters()
             .map(|character| (LoreOf::Character(&character.id), &character.lore));
         let mut known = self.store.lore_names().await?;
+        let mut changed = false;
         for (of, lore) in worlds.chain(characters) {
             let was_there = known.remove(&of.name());
             if was_there || !lore.is_empty() {
                 let texts: Vec<&str> = lore.iter().map(String::as_str).collect();
-                self.index_lore(of, &texts).await?;
+                changed |= self.index_lore(of, &texts).await?;
             }
         }
         for name in known.iter().filter(|name| LoreOf::is_of_a_file(name)) {
-            self.store.index_lore(name, Vec::new()).await?;
+            changed |= self.store.index_lore(name, Vec::new()).await?;
+        }
+        if changed {
+            self.store.join_lore().await?;
         }
         Ok(())
     }

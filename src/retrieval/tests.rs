@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 
 use super::embed::{EmbedError, Endpoint, unit};
 use super::*;
+use crate::assets::Library;
 use crate::llm::ProviderSettings;
 use crate::record::{PastTurn, PieceSource};
 
@@ -152,6 +153,22 @@ async fn attached_lore_stays_when_the_worlds_file_changes() {
     retriever.index_lore(LoreOf::World("tavern"), &[]).await.unwrap();
     let found = ask(&retriever, "dragon", &[]).await;
     assert_eq!(texts(&found.lore), ["A dragon came to the mill."]);
+}
+
+/// To join its pieces the whole index is written.
+#[tokio::test]
+async fn the_index_of_lore_is_joined_once_after_many_changes_and_not_for_what_is_attached() {
+    let retriever = Retriever::new(store().await, Settings::default(), None);
+    let library = Library::open(None).unwrap();
+    for world in ["mill", "tavern"] {
+        retriever.index_lore(LoreOf::World(world), &["It stands."]).await.unwrap();
+    }
+    assert_eq!(retriever.store.lore_pieces().await, 2);
+    retriever.index_assets(&library.current()).await.unwrap();
+    assert_eq!(retriever.store.lore_pieces().await, 1);
+    retriever.attach_lore(LoreOf::Attached("tavern"), "It is old.").await.unwrap();
+    retriever.index_assets(&library.current()).await.unwrap();
+    assert_eq!(retriever.store.lore_pieces().await, 2, "nothing changed in the files");
 }
 
 #[tokio::test]

@@ -263,10 +263,25 @@ impl Store {
             changed |= self.ask(Job::AddLore { name, chunks }).await?;
             chunks = rest;
         }
-        if changed {
-            self.ask(Job::JoinLore).await?;
-        }
         Ok(changed)
+    }
+
+    /// Makes one piece of the index of all lore: looking into one is cheaper than into many. It is
+    /// written as a whole, so that this is for the end of many changes.
+    ///
+    /// # Errors
+    /// If it can't be committed.
+    pub async fn join_lore(&self) -> Result<(), StoreError> {
+        self.ask(Job::JoinLore).await.map(drop)
+    }
+
+    /// Of how many pieces the index of lore is.
+    #[cfg(test)]
+    pub(crate) async fn lore_pieces(&self) -> i64 {
+        let sql = "SELECT count(DISTINCT segid) FROM lore_words_idx";
+        self.read(move |connection| Ok(connection.query_row(sql, [], |row| row.get(0))?))
+            .await
+            .unwrap()
     }
 
     /// Looks for lore and memories. What isn't committed yet is not waited for: the history that a

@@ -330,7 +330,7 @@ fn find_scope(connection: &Connection, scope: &Scope) -> Result<Option<Key>, Fai
     })
 }
 
-/// Joins the pieces of the index of lore: looking into one is cheaper than into many.
+/// Joins the pieces of the index of lore.
 pub(super) fn join_lore(connection: &Connection) -> Result<bool, Failure> {
     connection
         .prepare_cached("INSERT INTO lore_words (lore_words) VALUES ('optimize')")?
