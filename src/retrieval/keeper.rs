@@ -20,6 +20,25 @@ impl Retriever {
     /// # Errors
     /// If something of it can't be committed.
     pub async fn index_assets(&self, assets: &Assets) -> Result<(), StoreError> {
+        let _one_at_a_time = self.indexing.lock().await;
+        self.index_all(assets).await
+    }
+
+    /// The same for assets that may change while others are indexed: which are the newest is asked when
+    /// those are done, so that the newest have the last word.
+    ///
+    /// # Errors
+    /// If something of it can't be committed.
+    pub async fn index_newest(
+        &self,
+        newest: impl FnOnce() -> Arc<Assets> + Send,
+    ) -> Result<(), StoreError> {
+        let _one_at_a_time = self.indexing.lock().await;
+        let assets = newest();
+        self.index_all(&assets).await
+    }
+
+    async fn index_all(&self, assets: &Assets) -> Result<(), StoreError> {
         let worlds = assets.worlds().map(|world| (LoreOf::World(&world.id), &world.lore));
         let characters = assets
             .characters()
@@ -49,8 +68,8 @@ impl Retriever {
             if is_indexed && changes.changed().await.is_err() {
                 return;
             }
-            let assets = Arc::clone(&changes.borrow_and_update());
-            is_indexed = self.try_to_index(&assets).await;
+            let newest = || Arc::clone(&changes.borrow_and_update());
+            is_indexed = is_done(&self.index_newest(newest).await);
             if !is_indexed {
                 tokio::select! {
                     () = tokio::time::sleep(AGAIN) => {}
@@ -66,10 +85,14 @@ impl Retriever {
 
     /// As [`Self::index_assets`]; a failure is logged.
     pub async fn try_to_index(&self, assets: &Assets) -> bool {
-        let indexed = self.index_assets(assets).await;
-        if let Err(error) = &indexed {
-            tracing::warn!(%error, "lore can't be indexed; what was indexed before is found");
-        }
-        indexed.is_ok()
+        is_done(&self.index_assets(assets).await)
     }
+}
+
+/// Whether it is; a failure is logged.
+fn is_done(indexed: &Result<(), StoreError>) -> bool {
+    if let Err(error) = indexed {
+        tracing::warn!(%error, "lore can't be indexed; what was indexed before is found");
+    }
+    indexed.is_ok()
 }

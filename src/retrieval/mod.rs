@@ -21,6 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dramatis_protocol::Id;
+use tokio::sync::Mutex;
 
 use crate::record::{LeftOut, LeftOutBecause, Piece, Retrieved};
 use crate::store::{Findable, Hits, LoreChunk, Scope, Search, Store, StoreError, Ticket, Write};
@@ -135,6 +136,8 @@ pub struct Retriever {
     store: Store,
     settings: Settings,
     vectors: Option<Arc<Vectors>>,
+    /// Held while the lore of the assets is indexed.
+    indexing: Arc<Mutex<()>>,
 }
 
 impl Retriever {
@@ -142,7 +145,7 @@ impl Retriever {
     #[must_use]
     pub fn new(store: Store, settings: Settings, embedder: Option<Arc<dyn Embed>>) -> Self {
         let vectors = embedder.map(|embedder| Vectors::new(store.clone(), embedder, settings));
-        Self { store, settings, vectors }
+        Self { store, settings, vectors, indexing: Arc::default() }
     }
 
     /// Makes these texts all the lore of its kind. What did not change is not written again.

@@ -1,5 +1,6 @@
 //! Looking things up over a real store, with embedders that answer, fail or dawdle.
 
+use std::pin::pin;
 use std::sync::Mutex;
 
 use axum::Json;
@@ -169,6 +170,19 @@ async fn the_index_of_lore_is_joined_once_after_many_changes_and_not_for_what_is
     retriever.attach_lore(LoreOf::Attached("tavern"), "It is old.").await.unwrap();
     retriever.index_assets(&library.current()).await.unwrap();
     assert_eq!(retriever.store.lore_pieces().await, 2, "nothing changed in the files");
+}
+
+#[tokio::test]
+async fn of_several_that_index_the_assets_the_newest_have_the_last_word() {
+    let retriever = Retriever::new(store().await, Settings::default(), None);
+    let current = Mutex::new(Library::open(None).unwrap().current());
+    let another = retriever.indexing.lock().await;
+    let mut late = pin!(retriever.index_newest(|| Arc::clone(&current.lock().unwrap())));
+    assert!(futures::poll!(&mut late).is_pending());
+    *current.lock().unwrap() = Arc::default();
+    drop(another);
+    late.await.unwrap();
+    assert_eq!(retriever.store.lore_names().await.unwrap(), BTreeSet::new());
 }
 
 #[tokio::test]
