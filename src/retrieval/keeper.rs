@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use super::{LoreOf, Retriever};
 use crate::assets::Assets;
-use crate::store::StoreError;
+use crate::store::{Scope, StoreError};
 
 /// How long it takes to the next attempt when the store refuses.
 const AGAIN: Duration = Duration::from_secs(30);
@@ -52,8 +52,12 @@ impl Retriever {
                 changed |= self.index_lore(of, &texts).await?;
             }
         }
-        for name in known.iter().filter(|name| LoreOf::is_of_a_file(name)) {
-            changed |= self.store.index_lore(name, Vec::new()).await?;
+        for name in known {
+            if LoreOf::is_of_a_file(&name) {
+                changed |= self.store.index_lore(&name, Vec::new()).await?;
+            } else {
+                self.make_vectors(Scope::Lore(name));
+            }
         }
         if changed {
             self.store.join_lore().await?;

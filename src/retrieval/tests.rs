@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 
 use super::embed::{EmbedError, Endpoint, unit};
 use super::*;
-use crate::assets::Library;
+use crate::assets::{Assets, Library};
 use crate::llm::ProviderSettings;
 use crate::record::{PastTurn, PieceSource};
 
@@ -201,12 +201,20 @@ enum Mood {
     Willing,
     Failing,
     Dawdling,
+    /// Refuses whatever is asked together with a curse.
+    Pious,
+}
+
+/// How a poet is, and what it was asked.
+struct Muse {
+    mood: Mutex<Mood>,
+    asked: Mutex<Vec<Vec<String>>>,
 }
 
 /// Knows two meanings: fire and water.
 struct Poet {
     name: &'static str,
-    mood: Arc<Mutex<Mood>>,
+    muse: Arc<Muse>,
 }
 
 impl Embed for Poet {
@@ -215,13 +223,17 @@ impl Embed for Poet {
     }
 
     fn embed(&self, texts: Vec<String>) -> BoxFuture<'static, Result<Vec<Vec<f32>>, EmbedError>> {
-        let mood = *self.mood.lock().unwrap();
+        let mood = *self.muse.mood.lock().unwrap();
+        self.muse.asked.lock().unwrap().push(texts.clone());
         let has = |text: &str, words: [&str; 3]| words.iter().any(|word| text.contains(word));
         async move {
             match mood {
-                Mood::Willing => {}
                 Mood::Failing => return Err(EmbedError::Endpoint("no muse".to_owned())),
                 Mood::Dawdling => std::future::pending::<()>().await,
+                Mood::Pious if texts.iter().any(|text| text.contains("curse")) => {
+                    return Err(EmbedError::Refused("no curses".to_owned()));
+                }
+                Mood::Willing | Mood::Pious => {}
             }
             let vector = |text: &String| {
                 let fire = f32::from(u8::from(has(text, ["flame", "burn", "ember"])));
@@ -234,16 +246,29 @@ impl Embed for Poet {
     }
 }
 
-fn poet(store: &Store, name: &'static str) -> (Retriever, Arc<Mutex<Mood>>) {
-    let mood = Arc::new(Mutex::new(Mood::Willing));
-    let poet = Arc::new(Poet { name, mood: Arc::clone(&mood) });
-    (Retriever::new(store.clone(), Settings::default(), Some(poet)), mood)
+fn poet(store: &Store, name: &'static str) -> (Retriever, Arc<Muse>) {
+    let muse = Arc::new(Muse { mood: Mutex::new(Mood::Willing), asked: Mutex::default() });
+    let poet = Arc::new(Poet { name, muse: Arc::clone(&muse) });
+    (Retriever::new(store.clone(), Settings::default(), Some(poet)), muse)
+}
+
+/// The texts of a world's lore that have no vector yet.
+async fn without_vector(store: &Store, world: &str) -> Vec<String> {
+    let scope = LoreOf::World(world).scope();
+    let missing = store.without_vector(scope, "poet", 0, 1_000).await.unwrap();
+    missing.into_iter().map(|(_, text)| text).collect()
+}
+
+async fn index_many(retriever: &Retriever, world: &str, count: usize) {
+    let texts: Vec<String> = (0..count).map(|count| format!("{world} {count}")).collect();
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    retriever.index_lore(LoreOf::World(world), &texts).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
 async fn meaning_finds_what_words_do_not() {
     let store = store().await;
-    let (retriever, mood) = poet(&store, "poet");
+    let (retriever, muse) = poet(&store, "poet");
     let world = ["The mill is all embers.", "Somebody drowned here.", "A dull place."];
     retriever.index_lore(LoreOf::World("tavern"), &world).await.unwrap();
     retriever.settle().await;
@@ -255,7 +280,7 @@ async fn meaning_finds_what_words_do_not() {
     assert_eq!(because, [LeftOutBecause::Irrelevant; 2]);
 
     for bad in [Mood::Failing, Mood::Dawdling] {
-        *mood.lock().unwrap() = bad;
+        *muse.mood.lock().unwrap() = bad;
         let found = ask(&retriever, "the flames of the mill", &[]).await;
         assert_eq!(texts(&found.lore), ["The mill is all embers."], "words still find it");
         assert_eq!(found.report.model, None);
@@ -266,11 +291,11 @@ async fn meaning_finds_what_words_do_not() {
 #[tokio::test]
 async fn vectors_that_could_not_be_made_are_made_later_and_each_model_has_its_own() {
     let store = store().await;
-    let (retriever, mood) = poet(&store, "poet");
-    *mood.lock().unwrap() = Mood::Failing;
+    let (retriever, muse) = poet(&store, "poet");
+    *muse.mood.lock().unwrap() = Mood::Failing;
     live(&retriever, "t1", "What happened?", "It burnt to embers.").await;
     retriever.settle().await;
-    *mood.lock().unwrap() = Mood::Willing;
+    *muse.mood.lock().unwrap() = Mood::Willing;
     assert_eq!(ask(&retriever, "flames", &[]).await.memories, []);
     live(&retriever, "t2", "And then?", "We went home.").await;
     retriever.settle().await;
@@ -283,6 +308,85 @@ async fn vectors_that_could_not_be_made_are_made_later_and_each_model_has_its_ow
     other.settle().await;
     assert_eq!(ask(&other, "flames", &[]).await.memories, found.memories);
     other.close().await;
+}
+
+#[tokio::test]
+async fn a_text_that_the_model_refuses_costs_no_other_its_vector() {
+    let store = store().await;
+    let (retriever, muse) = poet(&store, "poet");
+    *muse.mood.lock().unwrap() = Mood::Failing;
+    index_many(&retriever, "tavern", 150).await;
+    let curses = ["A curse!", "Another curse!"];
+    for curse in curses {
+        retriever.attach_lore(LoreOf::World("tavern"), curse).await.unwrap();
+    }
+    retriever.settle().await;
+    *muse.mood.lock().unwrap() = Mood::Pious;
+    ask(&retriever, "flames", &[]).await;
+    retriever.settle().await;
+    let asked = muse.asked.lock().unwrap().clone();
+    assert_eq!(asked.iter().filter(|texts| *texts == &curses[..1]).count(), 1, "{asked:?}");
+    let mut left = without_vector(&store, "tavern").await;
+    left.sort_unstable();
+    assert_eq!(left, curses);
+    muse.asked.lock().unwrap().clear();
+    retriever.attach_lore(LoreOf::World("tavern"), "A blessing.").await.unwrap();
+    retriever.settle().await;
+    assert_eq!(*muse.asked.lock().unwrap(), [["A blessing."]], "the others are not asked again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_for_the_model_is_made_when_it_answers_or_after_a_while() {
+    let store = store().await;
+    let (retriever, muse) = poet(&store, "poet");
+    let fail = async |world: &str| {
+        *muse.mood.lock().unwrap() = Mood::Failing;
+        muse.asked.lock().unwrap().clear();
+        index_many(&retriever, world, 100).await;
+        retriever.settle().await;
+        assert_eq!(muse.asked.lock().unwrap().len(), 1, "a model that is away is left alone");
+        *muse.mood.lock().unwrap() = Mood::Willing;
+        assert_eq!(without_vector(&store, world).await.len(), 100);
+    };
+    fail("tavern").await;
+    tokio::time::sleep(Duration::from_secs(31)).await;
+    retriever.settle().await;
+    assert_eq!(without_vector(&store, "tavern").await, [""; 0], "after a while");
+    fail("mill").await;
+    ask(&retriever, "flames", &[]).await;
+    retriever.settle().await;
+    assert_eq!(without_vector(&store, "mill").await, [""; 0], "when it answers");
+    retriever.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_scope_with_much_to_do_lets_others_in_between() {
+    let store = store().await;
+    let (retriever, muse) = poet(&store, "poet");
+    *muse.mood.lock().unwrap() = Mood::Failing;
+    for (world, count) in [("y", 1), ("a", 200), ("z", 1)] {
+        index_many(&retriever, world, count).await;
+        retriever.settle().await;
+    }
+    *muse.mood.lock().unwrap() = Mood::Willing;
+    muse.asked.lock().unwrap().clear();
+    ask(&retriever, "flames", &[]).await;
+    retriever.settle().await;
+    let asked = muse.asked.lock().unwrap().clone();
+    let lengths: Vec<usize> = asked.iter().map(Vec::len).collect();
+    assert_eq!(lengths, [1, 1, 64, 1, 64, 64, 8], "the question, y, a, z, a");
+    retriever.close().await;
+}
+
+#[tokio::test]
+async fn what_was_attached_before_there_was_a_model_gets_its_vector_at_the_start() {
+    let store = store().await;
+    let words = Retriever::new(store.clone(), Settings::default(), None);
+    words.attach_lore(LoreOf::Attached("tavern"), "The mill is all embers.").await.unwrap();
+    let (retriever, _) = poet(&store, "poet");
+    retriever.index_assets(&Assets::default()).await.unwrap();
+    retriever.settle().await;
+    assert_eq!(texts(&ask(&retriever, "flames", &[]).await.lore), ["The mill is all embers."]);
 }
 
 /// An endpoint that answers what a function says, and what it was asked.
@@ -332,6 +436,7 @@ async fn an_endpoint_that_fails_says_why_without_its_key() {
     };
     check(|| (StatusCode::UNAUTHORIZED, "bad key sk-123").into_response(), "bad key [redacted]")
         .await;
+    check(|| (StatusCode::BAD_REQUEST, "long sk-123").into_response(), "refuses: 400").await;
     check(|| "<html>".into_response(), "can't be used").await;
     check(|| data(&json!([])), "0 vectors for 2 texts").await;
     check(|| data(&json!([{ "embedding": [1] }, { "embedding": [1, 2] }])), "sizes").await;

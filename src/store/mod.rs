@@ -313,7 +313,8 @@ impl Store {
             .await
     }
 
-    /// Documents of a scope without a vector of this model: number and text, the newest first.
+    /// Documents of a scope after number `after` without a vector of this model: number and text, the
+    /// newest first.
     ///
     /// # Errors
     /// If they can't be read.
@@ -321,10 +322,14 @@ impl Store {
         &self,
         scope: Scope,
         model: &str,
+        after: i64,
         limit: usize,
     ) -> Result<Vec<(i64, String)>, StoreError> {
         let model = model.to_owned();
-        self.read(move |connection| search::without_vector(connection, &scope, &model, limit)).await
+        self.read(move |connection| {
+            search::without_vector(connection, &scope, &model, (after, limit))
+        })
+        .await
     }
 
     /// Keeps vectors of length 1 for documents, with the name of the model that made them.

@@ -462,23 +462,23 @@ impl Reading<'_> {
     }
 }
 
-/// Documents of a scope that have no vector of this model yet, the newest first.
+/// Documents of a scope after a number that have no vector of this model yet, the newest first.
 pub(super) fn without_vector(
     connection: &Connection,
     scope: &Scope,
     model: &str,
-    limit: usize,
+    (after, limit): (i64, usize),
 ) -> Result<Vec<(i64, String)>, Failure> {
     let Some(key) = find_scope(connection, scope)? else { return Ok(Vec::new()) };
     let sql = format!(
         "SELECT document, body FROM documents LEFT JOIN vectors USING (document)
-         WHERE {} = ?1 AND model IS NOT ?2 ORDER BY document DESC LIMIT ?3",
+         WHERE {} = ?1 AND document > ?2 AND model IS NOT ?3 ORDER BY document DESC LIMIT ?4",
         key.column()
     );
     let mut statement = connection.prepare_cached(&sql)?;
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let rows = statement
-        .query_map(params![key.row(), model, limit], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        .query_map(params![key.row(), after, model, limit], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 

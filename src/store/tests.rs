@@ -1008,7 +1008,7 @@ async fn vectors_count_for_the_model_that_made_them() {
     let store = in_memory().await;
     let scope = Scope::Lore("world:x".to_owned());
     store.index_lore("world:x", lore("north\neast\nsouth")).await.unwrap();
-    let missing = store.without_vector(scope.clone(), "compass", 10).await.unwrap();
+    let missing = store.without_vector(scope.clone(), "compass", 0, 10).await.unwrap();
     let vector = |text: &str| match text {
         "north" => vec![0.0, 1.0],
         "east" => vec![1.0, 0.0],
@@ -1016,8 +1016,11 @@ async fn vectors_count_for_the_model_that_made_them() {
     };
     let vectors: Vec<_> = missing.iter().map(|(id, body)| (*id, vector(body))).collect();
     assert_eq!(store.keep_vectors("compass", vectors.clone()).await, Ok(true));
-    assert_eq!(store.without_vector(scope.clone(), "compass", 10).await.unwrap().len(), 1);
-    assert_eq!(store.without_vector(scope.clone(), "other", 10).await.unwrap().len(), 3);
+    assert_eq!(store.without_vector(scope.clone(), "compass", 0, 10).await.unwrap().len(), 1);
+    assert_eq!(store.without_vector(scope.clone(), "other", 0, 10).await.unwrap().len(), 3);
+    let (newest, middle) = (&missing[0], &missing[1]);
+    let after = store.without_vector(scope.clone(), "other", middle.0, 10).await.unwrap();
+    assert_eq!(after, std::slice::from_ref(newest));
 
     let north_east = |model: &str, vector: Vec<f32>| Search {
         vector: Some((model.to_owned(), vector)),
