@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::{LoreOf, Retriever};
+use super::chunk::Chunk;
+use super::{LoreOf, Retriever, findable};
 use crate::assets::Assets;
 use crate::store::{Scope, StoreError};
 
@@ -56,6 +57,7 @@ impl Retriever {
             if LoreOf::is_of_a_file(&name) {
                 changed |= self.store.index_lore(&name, Vec::new()).await?;
             } else {
+                changed |= self.renew(&name).await?;
                 self.make_vectors(Scope::Lore(name));
             }
         }
@@ -63,6 +65,17 @@ impl Retriever {
             self.store.join_lore().await?;
         }
         Ok(())
+    }
+
+    /// Lore that is in no file is indexed anew from what is stored, if its terms are not today's.
+    async fn renew(&self, name: &str) -> Result<bool, StoreError> {
+        let stored = self.store.lore_texts(name).await?;
+        let hashes: Vec<u64> = stored.iter().map(|(hash, _)| *hash).collect();
+        let chunks: Vec<Chunk> = stored.into_iter().map(|(_, text)| Chunk::new(text)).collect();
+        if chunks.iter().map(|chunk| chunk.hash).eq(hashes) {
+            return Ok(false);
+        }
+        self.store.index_lore(name, chunks.into_iter().map(findable).collect()).await
     }
 
     /// Indexes the lore again after each change, and what the store refused as soon as it doesn't. Ends

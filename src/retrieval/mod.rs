@@ -25,6 +25,7 @@ use tokio::sync::Mutex;
 
 use crate::record::{LeftOut, LeftOutBecause, Piece, Retrieved};
 use crate::store::{Findable, Hits, LoreChunk, Scope, Search, Store, StoreError, Ticket, Write};
+use chunk::Chunk;
 use embed::Embed;
 use rank::{Candidate, Floors, fuse};
 use vectors::Vectors;
@@ -136,7 +137,7 @@ pub struct Retriever {
     store: Store,
     settings: Settings,
     vectors: Option<Arc<Vectors>>,
-    /// Held while the lore of the assets is indexed.
+    /// Held while the lore of the assets is indexed, or other lore is attached.
     indexing: Arc<Mutex<()>>,
 }
 
@@ -164,6 +165,8 @@ impl Retriever {
     /// # Errors
     /// If it can't be committed.
     pub async fn attach_lore(&self, of: LoreOf<'_>, text: &str) -> Result<bool, StoreError> {
+        // Else it could be forgotten by whoever renews what was attached before.
+        let _one_at_a_time = self.indexing.lock().await;
         let changed = self.store.add_lore(&of.name(), lore(&[text])).await?;
         self.make_vectors(of.scope());
         Ok(changed)
@@ -303,12 +306,12 @@ fn lore_scopes(question: &Question<'_>) -> Vec<Scope> {
 }
 
 fn lore(texts: &[&str]) -> Vec<LoreChunk> {
-    let chunks = texts.iter().flat_map(|text| chunk::chunks(text));
-    let findable = chunks.map(|chunk| LoreChunk {
-        hash: chunk.hash,
-        text: Findable { terms: terms::of_document(&chunk.text), body: chunk.text },
-    });
-    findable.collect()
+    texts.iter().flat_map(|text| chunk::chunks(text)).map(findable).collect()
+}
+
+fn findable(chunk: Chunk) -> LoreChunk {
+    let text = Findable { terms: terms::of_document(&chunk.text), body: chunk.text };
+    LoreChunk { hash: chunk.hash, text }
 }
 
 fn first_chars(text: &str, count: usize) -> &str {

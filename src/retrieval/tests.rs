@@ -186,6 +186,18 @@ async fn of_several_that_index_the_assets_the_newest_have_the_last_word() {
 }
 
 #[tokio::test]
+async fn lore_that_is_in_no_file_is_indexed_anew_with_the_terms_of_today() {
+    let retriever = Retriever::new(store().await, Settings::default(), None);
+    let attached = LoreOf::Attached("tavern");
+    let text = |body: &str| Findable { body: body.to_owned(), terms: vec!["ancient".to_owned()] };
+    let old = LoreChunk { hash: 7, text: text("The mill burnt.") };
+    retriever.store.add_lore(&attached.name(), vec![old]).await.unwrap();
+    retriever.index_assets(&Assets::default()).await.unwrap();
+    assert_eq!(texts(&ask(&retriever, "mills", &[]).await.lore), ["The mill burnt."]);
+    assert!(!retriever.attach_lore(attached, "The mill burnt.").await.unwrap(), "it is known");
+}
+
+#[tokio::test]
 async fn a_store_that_fails_costs_the_reminders_and_is_told() {
     let store = store().await;
     let retriever = Retriever::new(store.clone(), Settings::default(), None);

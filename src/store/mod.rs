@@ -232,8 +232,9 @@ impl Store {
     /// If it can't be committed; a part may be.
     pub async fn index_lore(&self, name: &str, chunks: Vec<LoreChunk>) -> Result<bool, StoreError> {
         let hashes = chunks.iter().map(|chunk| chunk.hash).collect();
-        let changed = self.ask(Job::KeepLore { name: name.to_owned(), hashes }).await?;
-        Ok(self.add_lore(name, chunks).await? || changed)
+        // Nothing is lost if only the first succeeds.
+        let changed = self.add_lore(name, chunks).await?;
+        Ok(self.ask(Job::KeepLore { name: name.to_owned(), hashes }).await? || changed)
     }
 
     /// The names under which there is lore.
@@ -242,6 +243,15 @@ impl Store {
     /// If they can't be read.
     pub async fn lore_names(&self) -> Result<BTreeSet<String>, StoreError> {
         self.read(search::lore_names).await
+    }
+
+    /// The lore under a name: the hash and the text of each chunk.
+    ///
+    /// # Errors
+    /// If it can't be read.
+    pub async fn lore_texts(&self, name: &str) -> Result<Vec<(u64, String)>, StoreError> {
+        let name = name.to_owned();
+        self.read(move |connection| search::lore_texts(connection, &name)).await
     }
 
     /// Adds to the lore under a name, as [`Self::index_lore`] does, and forgets nothing of it.

@@ -207,6 +207,19 @@ pub(super) fn lore_hashes(connection: &Connection, name: &str) -> Result<BTreeSe
     Ok(rows.map(|hash| hash.map(i64::cast_unsigned)).collect::<Result<_, _>>()?)
 }
 
+/// The hashes and texts of a scope's lore, in their order.
+pub(super) fn lore_texts(
+    connection: &Connection,
+    name: &str,
+) -> Result<Vec<(u64, String)>, Failure> {
+    let sql = "SELECT hash, body FROM documents JOIN lore USING (lore) WHERE name = ?1
+               ORDER BY document";
+    let mut statement = connection.prepare_cached(sql)?;
+    let rows = statement.query_map([name], |row| Ok((row.get::<_, i64>(0)?, row.get(1)?)))?;
+    let texts = rows.map(|row| row.map(|(hash, text)| (hash.cast_unsigned(), text)));
+    Ok(texts.collect::<Result<_, _>>()?)
+}
+
 /// Keeps what an agent remembers of one of its turns; the last text counts, none as well.
 pub(super) fn remember(
     connection: &Connection,
