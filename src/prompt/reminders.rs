@@ -57,8 +57,8 @@ impl Reminders {
             }
             *pieces = kept;
         }
-        // They read as they were lived through.
-        self.retrieved.memories.sort_by_key(|piece| piece.document);
+        // They read as they were lived through: one that was corrected has a newer number.
+        self.retrieved.memories.sort_by_key(|piece| (piece.position, piece.document));
     }
 
     /// The sections, those with something in them.
@@ -132,6 +132,7 @@ mod tests {
     fn what_is_written_fits_whatever_a_player_said() {
         let piece = |text: &str| Piece {
             document: 0,
+            position: None,
             source: PieceSource::Memory { turn_id: "t".into() },
             text: text.repeat(40),
             scores: Scores::default(),

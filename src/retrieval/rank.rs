@@ -122,8 +122,8 @@ fn candidate(found: Found, reason: String) -> Candidate {
         (None, Scope::Lore(name)) => PieceSource::Lore { name },
         (None, Scope::Memories { .. }) => PieceSource::Memory { turn_id: "".into() },
     };
-    let (document, text, scores) = (found.id, found.body, Scores::default());
-    let piece = Piece { document, source, text, scores, reason };
+    let Found { id: document, position, body: text, .. } = found;
+    let piece = Piece { document, position, source, text, scores: Scores::default(), reason };
     Candidate { piece, relevant: false, shown: found.excluded }
 }
 
@@ -138,6 +138,7 @@ mod tests {
             body: format!("text {id}"),
             score,
             turn_id: None,
+            position: None,
             matched: matched.iter().map(|it| (*it).to_owned()).collect(),
             excluded: false,
         }

@@ -83,6 +83,8 @@ pub struct Found {
     pub score: f64,
     /// The turn that a memory is of.
     pub turn_id: Option<Id>,
+    /// Where that turn stands among the agent's; chats don't number theirs.
+    pub position: Option<i64>,
     /// The words of the question that it has, in the question's order.
     pub matched: Vec<String>,
     /// Whether it was not to be found: it doesn't count for the limit.
@@ -395,8 +397,12 @@ fn rank_by_vector(
     Ok(found)
 }
 
-const DOCUMENT: &str =
-    "SELECT lore, agent, turn_id, body, terms FROM documents WHERE document = ?1";
+const DOCUMENT: &str = "SELECT lore, documents.agent, documents.turn_id, body, terms, position
+     FROM documents
+     LEFT JOIN agents ON agents.agent = documents.agent
+     LEFT JOIN turns ON turns.session = agents.session AND turns.turn_id = documents.turn_id
+                    AND set_aside = 0
+     WHERE document = ?1";
 
 /// From rows to what was found.
 struct Reading<'a> {
@@ -468,6 +474,7 @@ impl Reading<'_> {
                 matched: weighed.matched(&search.terms).cloned().collect(),
                 excluded: turn_id.as_ref().is_some_and(|turn| search.excluding.contains(turn)),
                 turn_id,
+                position: row.get(5)?,
             };
             Ok(Some((found, weighed)))
         });

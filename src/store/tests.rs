@@ -906,6 +906,9 @@ async fn a_memory_shares_the_fate_of_its_turn() {
     put(&store, memory("guard", "t1", "mill anew")).await.unwrap();
     let guard = [of("s", "guard")];
     assert_eq!(bodies(&find(&store, &guard, &["t1"]).await), Vec::<&str>::new(), "the last counts");
+    let mut found = find(&store, &guard, &["mill"]).await;
+    found.sort_by_key(|found| found.position);
+    assert_eq!(bodies(&found), ["mill anew", "mill t2"], "a correction keeps its place");
     let error = put(&store, memory("guard", "t9", "mill")).await.unwrap_err();
     assert_eq!((error.kind, store.healthy()), (StoreErrorKind::UnknownTurn, true));
 
