@@ -108,7 +108,7 @@ impl Chats {
         let problems = problems.map_err(|_| LoreError::Reading)?;
         let now = library.current();
         if let Some(retriever) = self.services.generator.retriever() {
-            retriever.index_assets(&now).await?;
+            retriever.index_newest(|| library.current()).await?;
         }
         let mut changes = difference(&before, &now);
         let problems = problems.iter().filter(|it| Path::new(&it.file).starts_with(&within));

@@ -95,7 +95,7 @@ impl Draft {
     pub fn finish(self, mut reminders: Reminders) -> Built {
         let Self { form, sentences, mut sections, turns, input, follow_up, .. } = self;
         let (mut cue, mut report) = (self.cue, self.report);
-        reminders.fit(self.room);
+        reminders.fit(self.room, form, &sentences);
         reminders.tell(&mut cue, &sentences);
         // After the scene, before how things stand.
         let context = sections.iter().position(|section| section.name.starts_with("part: "));

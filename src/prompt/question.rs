@@ -3,6 +3,7 @@
 
 use serde_json::Value;
 
+use super::section::last_chars;
 use crate::record::{LedgerTag, Observation, Occurrence, PastTurn, answered_calls, presented};
 
 /// Longest text that is looked at, in characters: its last ones.
@@ -32,7 +33,8 @@ pub fn of(history: &[PastTurn], input: &[Observation], follow_up: bool) -> Quest
         say(&mut around, turn, input);
     }
     around.push_str(&text);
-    Question { text: newest_chars(text), around: newest_chars(around) }
+    let newest = |text: &str| last_chars(text, MOST_CHARS).to_owned();
+    Question { text: newest(&text), around: newest(&around) }
 }
 
 fn hear_all(out: &mut String, seen: &[Observation]) {
@@ -85,12 +87,4 @@ fn words(out: &mut String, value: &Value) {
 fn line(out: &mut String, text: &str) {
     out.push_str(text);
     out.push('\n');
-}
-
-fn newest_chars(text: String) -> String {
-    let excess = text.chars().count().saturating_sub(MOST_CHARS);
-    match text.char_indices().nth(excess) {
-        Some((start, _)) if excess > 0 => text.get(start..).unwrap_or_default().to_owned(),
-        _ => text,
-    }
 }

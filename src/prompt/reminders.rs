@@ -7,10 +7,10 @@ use crate::llm::{Cue, CueSection};
 use crate::record::{LeftOut, LeftOutBecause, Piece, Retrieved, Woken};
 
 use super::Form;
-use super::section::{Section, first_chars};
-use super::system::situation;
+use super::section::{Section, first_chars, last_chars};
+use super::system::{situation, situation_text};
 
-/// As much of one memory is told, in characters.
+/// As much of one memory is told, in characters: its last ones.
 const MEMORY_CHARS: usize = 1_200;
 
 /// As much of a text stands in the report, in characters.
@@ -29,20 +29,26 @@ pub struct Reminders {
 }
 
 impl Reminders {
-    /// Leaves out what `room` characters don't hold: entries stand, then lore, then memories, the best
-    /// first.
-    pub(super) fn fit(&mut self, room: usize) {
-        let entries = self.lorebook.entries.iter();
-        let mut room = room.saturating_sub(entries.map(|entry| cost(&entry.content)).sum());
+    /// Leaves out what `room` characters don't hold as they are written: entries stand, then lore, then
+    /// memories, the best first.
+    pub(super) fn fit(&mut self, room: usize, form: Form, say: &Sentences) {
+        let cost = |text: &str| situation_text(form, text).chars().count() + BETWEEN.len();
+        let heading = |title: &str| situation(form, "", title, ".").chars() - 1;
+        let (mut of_lore, of_memories) =
+            (heading(&say.lore_heading), heading(&say.memories_heading));
+        let mut room = room;
+        for entry in &self.lorebook.entries {
+            room = room.saturating_sub(std::mem::take(&mut of_lore) + cost(&entry.content));
+        }
         let Retrieved { lore, memories, report } = &mut self.retrieved;
         for piece in memories.iter_mut() {
-            shorten(&mut piece.text, MEMORY_CHARS);
+            shorten_front(&mut piece.text, MEMORY_CHARS);
         }
-        for pieces in [lore, memories] {
+        for (pieces, mut heading) in [(lore, of_lore), (memories, of_memories)] {
             let mut kept = Vec::new();
             for piece in pieces.drain(..) {
-                if let Some(left) = room.checked_sub(cost(&piece.text)) {
-                    room = left;
+                if let Some(left) = room.checked_sub(heading + cost(&piece.text)) {
+                    (room, heading) = (left, 0);
                     kept.push(piece);
                 } else {
                     let piece = excerpt(piece);
@@ -51,8 +57,8 @@ impl Reminders {
             }
             *pieces = kept;
         }
-        // They read as they were lived through.
-        self.retrieved.memories.sort_by_key(|piece| piece.document);
+        // They read as they were lived through: one that was corrected has a newer number.
+        self.retrieved.memories.sort_by_key(|piece| (piece.position, piece.document));
     }
 
     /// The sections, those with something in them.
@@ -92,10 +98,6 @@ impl Reminders {
     }
 }
 
-fn cost(text: &str) -> usize {
-    text.chars().count() + BETWEEN.len()
-}
-
 fn joined<'a>(texts: impl Iterator<Item = &'a str>) -> String {
     texts.map(str::trim).collect::<Vec<_>>().join(BETWEEN)
 }
@@ -110,5 +112,47 @@ fn shorten(text: &mut String, chars: usize) {
     if end < text.len() {
         text.truncate(end);
         text.push('…');
+    }
+}
+
+/// An exchange ends with what it came to.
+fn shorten_front(text: &mut String, chars: usize) {
+    let end = last_chars(text, chars);
+    if end.len() < text.len() {
+        *text = format!("…{end}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{PieceSource, Scores};
+
+    #[test]
+    fn what_is_written_fits_whatever_a_player_said() {
+        let piece = |text: &str| Piece {
+            document: 0,
+            position: None,
+            source: PieceSource::Memory { turn_id: "t".into() },
+            text: text.repeat(40),
+            scores: Scores::default(),
+            reason: String::new(),
+        };
+        let (texts, say) = (["<&> ", "#\n# ", "word "], Sentences::default());
+        for (form, room) in [Form::Game, Form::Chat]
+            .into_iter()
+            .flat_map(|form| (0..150).map(move |step| (form, step * 10)))
+        {
+            let mut reminders = Reminders::default();
+            reminders.retrieved.lore = texts.map(piece).into();
+            reminders.retrieved.memories = texts.map(piece).into();
+            reminders.fit(room, form, &say);
+            let sections = reminders.sections(form, &say);
+            let written: usize = sections.iter().map(Section::chars).sum();
+            assert!(written <= room, "{written} in {room}, {form:?}");
+            let kept = reminders.retrieved.lore.len() + reminders.retrieved.memories.len();
+            assert_eq!(kept + reminders.retrieved.without_room(), 6);
+            assert!(room < 1_490 || form == Form::Game || kept == 6, "{kept} in {room}");
+        }
     }
 }

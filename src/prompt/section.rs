@@ -10,6 +10,10 @@ use super::window::tokens;
 /// Less of a section than this, in characters, is not worth showing.
 const LEAST_CHARS: usize = 200;
 
+/// The place between two words that is nearest to a cut is no farther than this, in characters, unless
+/// the text has no spaces between words.
+const LONGEST_WORD: usize = 40;
+
 /// Stands where a text was cut.
 const CUT: &str = " …";
 
@@ -80,13 +84,12 @@ impl Section {
     fn shrink(&mut self, excess: usize) -> usize {
         let before = self.chars();
         let left = self.body.chars().count().saturating_sub(excess + CUT.chars().count());
-        match first_chars(&self.body, left).rfind(char::is_whitespace) {
-            Some(end) if left >= LEAST_CHARS => {
-                self.body.truncate(end);
-                self.body.truncate(self.body.trim_end().len());
-                self.body.push_str(CUT);
-            }
-            _ => self.body.clear(),
+        if left >= LEAST_CHARS {
+            self.body.truncate(end_of_words(first_chars(&self.body, left)));
+            self.body.truncate(self.body.trim_end().len());
+            self.body.push_str(CUT);
+        } else {
+            self.body.clear();
         }
         before - self.chars().min(before)
     }
@@ -119,10 +122,24 @@ pub fn fit(sections: &mut [Section], room: usize) {
     }
 }
 
+/// Where the last whole word of a text that was cut ends; at its end, if that isn't near.
+fn end_of_words(text: &str) -> usize {
+    let word = |start: usize| text.get(start..).unwrap_or_default().chars().count();
+    let space = text.rfind(char::is_whitespace).filter(|space| word(*space) <= LONGEST_WORD);
+    space.unwrap_or(text.len())
+}
+
 /// The first characters of a text.
 pub fn first_chars(text: &str, count: usize) -> &str {
     let end = text.char_indices().nth(count).map(|(end, _)| end);
     end.and_then(|end| text.get(..end)).unwrap_or(text)
+}
+
+/// The last characters of a text.
+pub fn last_chars(text: &str, count: usize) -> &str {
+    let skipped = text.chars().count().saturating_sub(count);
+    let start = text.char_indices().nth(skipped).map_or(text.len(), |(start, _)| start);
+    text.get(start..).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -156,6 +173,22 @@ mod tests {
         check(whole - 400, [Included, Included, Dropped]);
         check(whole - 600, [Included, Trimmed, Dropped]);
         check(10, [Included, Dropped, Dropped]);
+    }
+
+    #[test]
+    fn a_text_is_cut_between_words_where_its_script_has_spaces() {
+        let check = |text: String, expected: String| {
+            let mut sections = [Section::new(Place::Context, "a", "", text).ranked(1)];
+            fit(&mut sections, 300);
+            let mut out = String::new();
+            sections[0].write(&mut out);
+            assert_eq!(out.trim_end(), expected);
+            assert!(sections[0].chars() <= 300);
+        };
+        check("word ".repeat(100), format!("{} …", "word ".repeat(59).trim()));
+        check("山".repeat(500), format!("{} …", "山".repeat(296)));
+        let heading = "第一 ";
+        check(heading.to_owned() + &"山".repeat(500), format!("{heading}{} …", "山".repeat(293)));
     }
 
     #[test]

@@ -90,15 +90,23 @@ pub fn context(prompt: &TurnPrompt<'_>, scene: Option<&str>) -> Vec<Section> {
     scene.into_iter().chain(parts).collect()
 }
 
-/// A section of the present situation. Its words may be a player's; where there are no tags, none can
-/// be forged.
+/// A section of the present situation. Its words may be a player's.
 pub fn situation(form: Form, name: &str, title: &str, text: &str) -> Section {
-    let (title, text) = (quote::one_line(title), quote::block(text, ""));
-    let (title, text) = match form {
-        Form::Game => (quote::escaped(&title), quote::escaped(&text)),
-        Form::Chat => (title, text.into()),
+    let title = quote::one_line(title);
+    let title = match form {
+        Form::Game => quote::escaped(&title),
+        Form::Chat => title,
     };
-    Section::new(Place::Context, name, &format!("#### {title}"), text.into_owned())
+    Section::new(Place::Context, name, &format!("#### {title}"), situation_text(form, text))
+}
+
+/// A text as it stands in such a section. Where there are no tags, none can be forged.
+pub fn situation_text(form: Form, text: &str) -> String {
+    let text = quote::block(text, "");
+    match form {
+        Form::Game => quote::escaped(&text).into_owned(),
+        Form::Chat => text,
+    }
 }
 
 /// The system message.

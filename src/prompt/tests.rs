@@ -438,6 +438,7 @@ fn stable(built: &Built) -> String {
 fn reminders(n: usize) -> Reminders {
     let piece = |text: String, source| Piece {
         document: i64::try_from(n).unwrap(),
+        position: None,
         source,
         text,
         scores: Scores::default(),
@@ -510,6 +511,31 @@ fn what_a_character_is_reminded_of_stands_before_how_things_stand_and_is_no_inst
     let names: Vec<_> = sections.map(|section| section.name.as_str()).collect();
     assert_eq!(names[names.len() - 3..], ["lore", "memories", "part: Scene"]);
     assert_eq!(built.cue.memories.len(), 1);
+}
+
+#[test]
+fn of_a_long_memory_its_end_is_told() {
+    let mut reminders = reminders(3);
+    let memory = &mut reminders.retrieved.memories[0].text;
+    *memory = format!("Bell: dawn\n{}\nMarta: Below the stone.", "Crowd: rhubarb\n".repeat(200));
+    let draft = draft_in(&state(), &[], &[says("And?")], false, &PromptLimits::default());
+    let built = draft.finish(reminders);
+    let told = &built.messages[1].content;
+    assert!(told.contains("rhubarb\n\nMarta: Below the stone.\n"), "{told}");
+    assert!(told.contains('…') && !told.contains("dawn"), "{told}");
+}
+
+#[test]
+fn memories_read_as_they_were_lived_through() {
+    let mut reminders = reminders(1);
+    let memory = reminders.retrieved.memories.remove(0);
+    for (document, position, text) in [(1, 2, "noon"), (3, 1, "morning"), (2, 3, "night")] {
+        let (position, text) = (Some(position), text.to_owned());
+        reminders.retrieved.memories.push(Piece { document, position, text, ..memory.clone() });
+    }
+    let draft = draft_in(&state(), &[], &[says("And?")], false, &PromptLimits::default());
+    let told = &draft.finish(reminders).messages[1].content;
+    assert!(told.contains("morning\n\nnoon\n\nnight"), "{told}");
 }
 
 #[test]

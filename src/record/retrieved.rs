@@ -47,6 +47,9 @@ pub struct Scores {
 pub struct Piece {
     /// Its number in the store.
     pub document: i64,
+    /// Where the turn that a memory is of stands among the agent's, if they are numbered.
+    #[serde(skip)]
+    pub position: Option<i64>,
     /// Where it comes from.
     pub source: PieceSource,
     /// Its text; only the beginning of one that was left out.

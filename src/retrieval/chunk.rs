@@ -4,6 +4,8 @@
 //! own chunk and perhaps the neighbours', not those of the whole rest, so that a long text is
 //! indexed anew in that part only.
 
+use super::terms::VERSION;
+
 /// The longest chunk, in characters.
 pub const MAX_CHARS: usize = 800;
 
@@ -18,8 +20,16 @@ const SPREAD: u64 = 4;
 pub struct Chunk {
     /// Its text, at most [`MAX_CHARS`] characters, never blank.
     pub text: String,
-    /// The same for the same text, on every machine and in every version.
+    /// The same for the same text, on every machine, as long as its terms are the same.
     pub hash: u64,
+}
+
+impl Chunk {
+    /// A chunk that was cut already.
+    #[must_use]
+    pub fn new(text: String) -> Self {
+        Self { hash: identity(&text, VERSION), text }
+    }
 }
 
 /// Cuts a text at its paragraphs, then at sentences, then between words; a word that is longer than
@@ -48,7 +58,7 @@ pub fn chunks(text: &str) -> Vec<Chunk> {
     if !group.is_empty() {
         found.push(group);
     }
-    found.into_iter().map(|text| Chunk { hash: hash(&text), text }).collect()
+    found.into_iter().map(Chunk::new).collect()
 }
 
 /// What stands between blank lines, each without white space around it.
@@ -145,9 +155,18 @@ fn chars(text: &str) -> usize {
     text.chars().count()
 }
 
-/// FNV-1a with 64 bits.
+/// What is indexed under it stays as it is: another version of the terms gives others.
+fn identity(text: &str, version: u8) -> u64 {
+    fnv([version].into_iter().chain(text.bytes()))
+}
+
 fn hash(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+    fnv(text.bytes())
+}
+
+/// FNV-1a with 64 bits.
+fn fnv(bytes: impl Iterator<Item = u8>) -> u64 {
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
     })
 }
@@ -213,6 +232,11 @@ mod tests {
     fn the_hash_is_the_known_one() {
         assert_eq!(hash(""), 0xcbf2_9ce4_8422_2325);
         assert_eq!(hash("foobar"), 0x8594_4171_f739_67e8);
+        assert_eq!(
+            chunks("foobar"),
+            [Chunk { text: "foobar".to_owned(), hash: identity("foobar", VERSION) }]
+        );
+        assert_ne!(identity("foobar", 1), identity("foobar", 2), "it is indexed anew");
     }
 
     /// A text as people write them: headings, short and long paragraphs.

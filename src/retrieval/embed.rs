@@ -27,6 +27,9 @@ pub enum EmbedError {
     /// The endpoint can't be reached, or refuses.
     #[error("the embedding endpoint failed: {0}")]
     Endpoint(String),
+    /// The endpoint does not take what it is sent.
+    #[error("the embedding endpoint refuses: {0}")]
+    Refused(String),
     /// It answers something else than vectors.
     #[error("the embedding endpoint's answer can't be used: {0}")]
     Answer(String),
@@ -36,6 +39,13 @@ pub enum EmbedError {
     /// It took too long.
     #[error("the embedding model took longer than {0:?}")]
     Slow(Duration),
+}
+
+impl EmbedError {
+    /// Whether it may be due to what the texts are, and not to the model's being away.
+    pub(super) const fn may_be_of_texts(&self) -> bool {
+        !matches!(self, Self::Endpoint(_))
+    }
 }
 
 /// A model that makes vectors.
@@ -90,6 +100,7 @@ impl Embed for Endpoint {
         async move {
             let answer = ask(request).await.map_err(|error| match error {
                 EmbedError::Endpoint(cause) => EmbedError::Endpoint(settings.redact(&cause)),
+                EmbedError::Refused(cause) => EmbedError::Refused(settings.redact(&cause)),
                 EmbedError::Answer(cause) => EmbedError::Answer(settings.redact(&cause)),
                 other => other,
             })?;
@@ -111,7 +122,12 @@ async fn ask(request: reqwest::RequestBuilder) -> Result<Answer, EmbedError> {
     }
     if !response.status().is_success() {
         let excerpt: String = String::from_utf8_lossy(&body).chars().take(EXCERPT_CHARS).collect();
-        return Err(EmbedError::Endpoint(format!("{}: {excerpt}", response.status())));
+        let error = format!("{}: {excerpt}", response.status());
+        return Err(match response.status().as_u16() {
+            // Some servers fail on a text that is too long for them.
+            400 | 413 | 422 | 500 => EmbedError::Refused(error),
+            _ => EmbedError::Endpoint(error),
+        });
     }
     serde_json::from_slice(&body).map_err(|error| EmbedError::Answer(error.to_string()))
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::record::{Observation, Occurrence, PastTurn, PresentedTag, ToolAnswer, presented};
 
-/// Of a tool's answer so much is remembered, in characters.
+/// Of a tool's answer, and of the data of an event, so much is remembered, in characters.
 const ANSWER_CHARS: usize = 300;
 
 /// What was said in a turn.
@@ -41,14 +41,35 @@ fn line(observation: &Observation) -> Option<String> {
 
 fn occurrence(event: &Occurrence) -> Option<String> {
     let kind = || event.event_type.as_ref().map(|kind| kind.replace(['_', '-'], " "));
-    let text = one_line(&event.text.clone().or_else(kind)?);
+    let text = event.text.as_deref().map(one_line).filter(|text| !text.is_empty());
+    let text = text.or_else(|| kind().as_deref().map(one_line)).unwrap_or_default();
+    let data = event.data.as_ref().map(data).filter(|data| !data.is_empty());
+    let data = data.map_or_else(String::new, |data| format!("({data})"));
+    let words: Vec<String> = [text, data].into_iter().filter(|it| !it.is_empty()).collect();
+    if words.is_empty() {
+        return None;
+    }
     let actor = event.actor.as_ref();
     let who = actor.and_then(|actor| actor.name.as_deref().or(actor.id.as_deref()));
-    let line = match who.map(one_line).filter(|who| !who.is_empty()) {
-        Some(who) => format!("{who}: {text}"),
-        None => text,
-    };
-    (!line.is_empty()).then_some(line)
+    let who = who.map(one_line).filter(|who| !who.is_empty()).map(|who| format!("{who}:"));
+    Some(who.into_iter().chain(words).collect::<Vec<_>>().join(" "))
+}
+
+/// The prompt has shown them, too.
+fn data(data: &Value) -> String {
+    let mut words = Vec::new();
+    texts(data, &mut words);
+    words.join(", ").chars().take(ANSWER_CHARS).collect()
+}
+
+/// The texts of a value, however deep they lie.
+fn texts(value: &Value, found: &mut Vec<String>) {
+    match value {
+        Value::String(text) => found.extend(Some(one_line(text)).filter(|text| !text.is_empty())),
+        Value::Array(items) => items.iter().for_each(|item| texts(item, found)),
+        Value::Object(map) => map.values().for_each(|item| texts(item, found)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
 }
 
 fn tool_answer(answer: &ToolAnswer) -> String {
@@ -158,6 +179,34 @@ mod tests {
         let heard = "look_up: {\"room\":3}\nbell rings\nWren: Where is your daughter?";
         assert_eq!(spoken.heard, heard);
         assert_eq!(spoken.answered, "At Harrow Lock. Three years. (turn_away, to the window)");
+    }
+
+    #[test]
+    fn what_an_event_carries_is_remembered_and_blank_text_is_none() {
+        let check =
+            |text: Option<&str>, kind: Option<&str>, data: Value, expected: Option<&str>| {
+                let event = Occurrence {
+                    text: text.map(str::to_owned),
+                    event_type: kind.map(str::to_owned),
+                    actor: Some(Actor { id: None, name: Some("Wren".to_owned()) }),
+                    data: Some(data),
+                    ..Occurrence::default()
+                };
+                assert_eq!(occurrence(&event).as_deref(), expected, "{event:?}");
+            };
+        let sword = json!({"gift": {"item": "a silver\nsword", "worth": 30}, "to": ["Ned", " "]});
+        check(Some("Take it."), None, sword.clone(), Some("Wren: Take it. (a silver sword, Ned)"));
+        check(Some(" \n"), Some("gives"), json!(null), Some("Wren: gives"));
+        check(
+            Some(" "),
+            Some("gives-it"),
+            sword.clone(),
+            Some("Wren: gives it (a silver sword, Ned)"),
+        );
+        check(Some(""), None, sword, Some("Wren: (a silver sword, Ned)"));
+        check(Some(" "), None, json!({"worth": 30}), None);
+        let long = format!("Wren: ({})", "x".repeat(ANSWER_CHARS));
+        check(None, None, json!("x".repeat(1_000)), Some(&long));
     }
 
     #[test]

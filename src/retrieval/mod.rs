@@ -21,14 +21,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dramatis_protocol::Id;
+use tokio::sync::Mutex;
 
 use crate::record::{LeftOut, LeftOutBecause, Piece, Retrieved};
 use crate::store::{Findable, Hits, LoreChunk, Scope, Search, Store, StoreError, Ticket, Write};
+use chunk::Chunk;
 use embed::Embed;
 use rank::{Candidate, Floors, fuse};
 use vectors::Vectors;
 
-/// As much of a memory is kept, in characters: what is longer was not said in one breath.
+/// As much of a memory is kept, in characters: of the answer at least the first half, of what was heard
+/// the last.
 const MEMORY_CHARS: usize = 4_000;
 
 /// So many more than wanted are looked at, for the two rankings to agree on.
@@ -134,6 +137,8 @@ pub struct Retriever {
     store: Store,
     settings: Settings,
     vectors: Option<Arc<Vectors>>,
+    /// Held while the lore of the assets is indexed, or other lore is attached.
+    indexing: Arc<Mutex<()>>,
 }
 
 impl Retriever {
@@ -141,7 +146,7 @@ impl Retriever {
     #[must_use]
     pub fn new(store: Store, settings: Settings, embedder: Option<Arc<dyn Embed>>) -> Self {
         let vectors = embedder.map(|embedder| Vectors::new(store.clone(), embedder, settings));
-        Self { store, settings, vectors }
+        Self { store, settings, vectors, indexing: Arc::default() }
     }
 
     /// Makes these texts all the lore of its kind. What did not change is not written again.
@@ -160,6 +165,8 @@ impl Retriever {
     /// # Errors
     /// If it can't be committed.
     pub async fn attach_lore(&self, of: LoreOf<'_>, text: &str) -> Result<bool, StoreError> {
+        // Else it could be forgotten by whoever renews what was attached before.
+        let _one_at_a_time = self.indexing.lock().await;
         let changed = self.store.add_lore(&of.name(), lore(&[text])).await?;
         self.make_vectors(of.scope());
         Ok(changed)
@@ -170,24 +177,25 @@ impl Retriever {
     #[must_use]
     pub fn memory_of(exchange: &Exchange<'_>) -> Option<Findable> {
         let (heard, answered) = (exchange.heard.trim(), exchange.answered.trim());
+        let room = (MEMORY_CHARS / 2).max(MEMORY_CHARS.saturating_sub(heard.chars().count()));
+        let answered = first_chars(answered, room);
+        let heard = last_chars(heard, MEMORY_CHARS - answered.chars().count()).trim_start();
         let own = format!("{}: {answered}", exchange.name.trim());
         let lines = [heard, if answered.is_empty() { "" } else { &own }];
         let lines: Vec<&str> = lines.into_iter().filter(|line| !line.is_empty()).collect();
         if lines.is_empty() {
             return None;
         }
-        let body = first_chars(&lines.join("\n"), MEMORY_CHARS).to_owned();
         // Its own name stands in every memory: nothing is to be found by it.
-        let said = format!("{heard}\n{answered}");
-        let terms = terms::of_document(first_chars(&said, MEMORY_CHARS));
-        Some(Findable { body, terms })
+        let terms = terms::of_document(&format!("{heard}\n{answered}"));
+        Some(Findable { body: lines.join("\n"), terms })
     }
 
     /// The write of [`Self::memory_of`], to be submitted to the store in the order of the agent's
     /// others, after that of its turn.
     #[must_use]
     pub fn memory(exchange: &Exchange<'_>) -> Option<Write> {
-        let text = Self::memory_of(exchange)?;
+        let text = Some(Self::memory_of(exchange)?);
         Some(Write::Memory {
             session: exchange.session.clone(),
             agent: exchange.agent.clone(),
@@ -298,17 +306,23 @@ fn lore_scopes(question: &Question<'_>) -> Vec<Scope> {
 }
 
 fn lore(texts: &[&str]) -> Vec<LoreChunk> {
-    let chunks = texts.iter().flat_map(|text| chunk::chunks(text));
-    let findable = chunks.map(|chunk| LoreChunk {
-        hash: chunk.hash,
-        text: Findable { terms: terms::of_document(&chunk.text), body: chunk.text },
-    });
-    findable.collect()
+    texts.iter().flat_map(|text| chunk::chunks(text)).map(findable).collect()
+}
+
+fn findable(chunk: Chunk) -> LoreChunk {
+    let text = Findable { terms: terms::of_document(&chunk.text), body: chunk.text };
+    LoreChunk { hash: chunk.hash, text }
 }
 
 fn first_chars(text: &str, count: usize) -> &str {
     let end = text.char_indices().nth(count).map(|(end, _)| end);
     end.and_then(|end| text.get(..end)).unwrap_or(text)
+}
+
+fn last_chars(text: &str, count: usize) -> &str {
+    let skipped = text.chars().count().saturating_sub(count);
+    let start = text.char_indices().nth(skipped).map_or(text.len(), |(start, _)| start);
+    text.get(start..).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -37,29 +37,27 @@ pub struct Candidate {
 }
 
 /// All that either ranking found, the best first. What a ranking finds irrelevant has no place in
-/// it; what both find so comes last.
+/// it, nor has what the history shows; what both find irrelevant comes last.
 #[must_use]
 pub fn fuse(hits: Hits, terms: &[String], floors: Floors) -> Vec<Candidate> {
     let asked: f64 = terms.iter().map(|term| weight(term)).sum();
     let needed = (asked / 4.0).min(1.0).max(asked * floors.text);
     let mut all: Vec<Candidate> = Vec::new();
-    let mut place = 0;
+    let mut places = Places(0);
     for found in hits.by_text {
         let matched: f64 = found.matched.iter().map(|term| weight(term)).sum();
         let relevant = matched + 1e-9 >= needed;
-        place += usize::from(relevant);
-        let ranked = Ranked { place, score: found.score };
+        let ranked = Ranked { place: places.take(relevant, found.excluded), score: found.score };
         let words = found.matched.join(", ");
         let mut candidate = candidate(found, format!("words: {words}"));
         candidate.piece.scores.text = Some(ranked);
         candidate.add(ranked, relevant);
         all.push(candidate);
     }
-    place = 0;
+    places = Places(0);
     for found in hits.by_vector {
         let relevant = found.score >= floors.vector;
-        place += usize::from(relevant);
-        let ranked = Ranked { place, score: found.score };
+        let ranked = Ranked { place: places.take(relevant, found.excluded), score: found.score };
         let known = all.iter().position(|candidate| candidate.piece.document == found.id);
         let meaning = format!("meaning: {:.2}", found.score);
         let at = known.unwrap_or_else(|| {
@@ -81,6 +79,20 @@ pub fn fuse(hits: Hits, terms: &[String], floors: Floors) -> Vec<Candidate> {
         candidate.round();
     }
     all
+}
+
+/// How many places of a ranking are taken.
+struct Places(usize);
+
+impl Places {
+    /// The place of the next; what is shown takes none from those behind it.
+    const fn take(&mut self, relevant: bool, shown: bool) -> usize {
+        let place = self.0 + relevant as usize;
+        if !shown {
+            self.0 = place;
+        }
+        place
+    }
 }
 
 impl Candidate {
@@ -110,8 +122,8 @@ fn candidate(found: Found, reason: String) -> Candidate {
         (None, Scope::Lore(name)) => PieceSource::Lore { name },
         (None, Scope::Memories { .. }) => PieceSource::Memory { turn_id: "".into() },
     };
-    let (document, text, scores) = (found.id, found.body, Scores::default());
-    let piece = Piece { document, source, text, scores, reason };
+    let Found { id: document, position, body: text, .. } = found;
+    let piece = Piece { document, position, source, text, scores: Scores::default(), reason };
     Candidate { piece, relevant: false, shown: found.excluded }
 }
 
@@ -126,6 +138,7 @@ mod tests {
             body: format!("text {id}"),
             score,
             turn_id: None,
+            position: None,
             matched: matched.iter().map(|it| (*it).to_owned()).collect(),
             excluded: false,
         }
@@ -144,6 +157,23 @@ mod tests {
             by_vector: vec![found(3, 0.9, &[]), found(2, 0.8, &[])],
         };
         assert_eq!(order(hits, &["mill"]), [(2, true), (1, true), (3, true)]);
+    }
+
+    #[test]
+    fn what_the_history_shows_takes_nobodys_place() {
+        let with = |shown: bool| {
+            let best = |id| Found { excluded: true, ..found(id, 9.5, &["mill"]) };
+            let mut hits = Hits {
+                by_text: vec![found(1, 9.0, &["mill"])],
+                by_vector: vec![found(2, 0.9, &[]), found(1, 0.8, &[])],
+            };
+            if shown {
+                hits.by_text.splice(0..0, (10..20).map(best));
+            }
+            let fused = fuse(hits, &["mill".to_owned()], Floors::default());
+            fused.into_iter().filter(|it| !it.shown).collect::<Vec<_>>()
+        };
+        assert_eq!(with(true), with(false));
     }
 
     #[test]

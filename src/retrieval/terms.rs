@@ -11,7 +11,12 @@ use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::{decompose_canonical, is_combining_mark};
 
 use super::common::is_common;
+use super::last_chars;
 use super::stem::stem;
+
+/// Which terms a text gets: one higher with each change of them, so that lore is indexed anew. Memories
+/// keep those that they were written with.
+pub const VERSION: u8 = 1;
 
 /// How many terms of a question are looked for.
 pub const MAX_QUERY_TERMS: usize = 32;
@@ -36,10 +41,8 @@ pub fn of_document(text: &str) -> Vec<String> {
 /// [`MAX_QUERY_TERMS`]; of more, the longest, because they say the most.
 #[must_use]
 pub fn of_query(text: &str) -> Vec<String> {
-    let skipped = text.chars().count().saturating_sub(MAX_QUERY_CHARS);
-    let start = text.char_indices().nth(skipped).map_or(0, |(place, _)| place);
     let mut terms = Vec::new();
-    for run in runs(text.get(start..).unwrap_or_default()) {
+    for run in runs(last_chars(text, MAX_QUERY_CHARS)) {
         if !is_common(&run.text) {
             let before = terms.len();
             run.terms(&mut terms);
@@ -252,6 +255,15 @@ mod tests {
         check("İstanbul", &["istanbul"], &["istanbul"]);
         check("l'épée", &["epe"], &["epe"]);
         check("the ice-cream_man", &["the", "ic", "cream", "man"], &["ic", "cream", "man"]);
+    }
+
+    /// If this fails, the terms have changed: make the version one higher.
+    #[test]
+    fn the_terms_are_those_of_their_version() {
+        let text = "The Mills' burning ﬁre; Straße, Ёлка, 银剑在 マレンの剣 น้ำใจ 마렌은 a-1";
+        let terms = "the mill burn fire strass елка 银 剑 在 银剑 剑在 マレ レン 剣 \
+                     น\u{e49}\u{e4d}า าใ ใจ 마렌 렌은 1";
+        assert_eq!((VERSION, of_document(text).join(" ").as_str()), (1, terms));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Looking things up over a real store, with embedders that answer, fail or dawdle.
 
+use std::pin::pin;
 use std::sync::Mutex;
 
 use axum::Json;
@@ -15,6 +16,7 @@ use tokio::task::JoinSet;
 
 use super::embed::{EmbedError, Endpoint, unit};
 use super::*;
+use crate::assets::{Assets, Library};
 use crate::llm::ProviderSettings;
 use crate::record::{PastTurn, PieceSource};
 
@@ -119,6 +121,29 @@ async fn the_agents_own_name_finds_nothing_and_nothing_is_asked_with_common_word
     assert_eq!(Retriever::memory(&silence), None);
 }
 
+#[test]
+fn of_a_long_exchange_the_answer_and_what_was_said_last_are_remembered() {
+    let (session, agent, turn) = (id("s"), id("guard"), id("t1"));
+    let remember = |heard: &str, answered: &str| {
+        let (session, agent, turn) = (&session, &agent, &turn);
+        let exchange = Exchange { session, agent, turn, heard, name: "Ned", answered };
+        Retriever::memory_of(&exchange).unwrap()
+    };
+    let rumours = "Crowd: rhubarb\n".repeat(400);
+    let heard = format!("Bell: dawn\n{rumours}Aldo: Where is the sword?");
+    let memory = remember(&heard, "Below the stone.");
+    assert!(memory.body.ends_with("rhubarb\nAldo: Where is the sword?\nNed: Below the stone."));
+    assert!(memory.body.chars().count() <= MEMORY_CHARS + "Ned: \n".len());
+    for (term, is_there) in [("sword", true), ("stone", true), ("dawn", false), ("ned", false)] {
+        assert_eq!(memory.terms.iter().any(|it| it == term), is_there, "{term}");
+    }
+
+    let both = remember(&"山".repeat(3_000), &"水".repeat(3_000)).body;
+    assert_eq!(both, format!("{}\nNed: {}", "山".repeat(2_000), "水".repeat(2_000)));
+    let answer = remember("Aldo: Well?", &"水".repeat(3_900)).body;
+    assert_eq!(answer, format!("Aldo: Well?\nNed: {}", "水".repeat(3_900)), "there is room");
+}
+
 #[tokio::test]
 async fn attached_lore_stays_when_the_worlds_file_changes() {
     let retriever = Retriever::new(store().await, Settings::default(), None);
@@ -129,6 +154,47 @@ async fn attached_lore_stays_when_the_worlds_file_changes() {
     retriever.index_lore(LoreOf::World("tavern"), &[]).await.unwrap();
     let found = ask(&retriever, "dragon", &[]).await;
     assert_eq!(texts(&found.lore), ["A dragon came to the mill."]);
+}
+
+/// To join its pieces the whole index is written.
+#[tokio::test]
+async fn the_index_of_lore_is_joined_once_after_many_changes_and_not_for_what_is_attached() {
+    let retriever = Retriever::new(store().await, Settings::default(), None);
+    let library = Library::open(None).unwrap();
+    for world in ["mill", "tavern"] {
+        retriever.index_lore(LoreOf::World(world), &["It stands."]).await.unwrap();
+    }
+    assert_eq!(retriever.store.lore_pieces().await, 2);
+    retriever.index_assets(&library.current()).await.unwrap();
+    assert_eq!(retriever.store.lore_pieces().await, 1);
+    retriever.attach_lore(LoreOf::Attached("tavern"), "It is old.").await.unwrap();
+    retriever.index_assets(&library.current()).await.unwrap();
+    assert_eq!(retriever.store.lore_pieces().await, 2, "nothing changed in the files");
+}
+
+#[tokio::test]
+async fn of_several_that_index_the_assets_the_newest_have_the_last_word() {
+    let retriever = Retriever::new(store().await, Settings::default(), None);
+    let current = Mutex::new(Library::open(None).unwrap().current());
+    let another = retriever.indexing.lock().await;
+    let mut late = pin!(retriever.index_newest(|| Arc::clone(&current.lock().unwrap())));
+    assert!(futures::poll!(&mut late).is_pending());
+    *current.lock().unwrap() = Arc::default();
+    drop(another);
+    late.await.unwrap();
+    assert_eq!(retriever.store.lore_names().await.unwrap(), BTreeSet::new());
+}
+
+#[tokio::test]
+async fn lore_that_is_in_no_file_is_indexed_anew_with_the_terms_of_today() {
+    let retriever = Retriever::new(store().await, Settings::default(), None);
+    let attached = LoreOf::Attached("tavern");
+    let text = |body: &str| Findable { body: body.to_owned(), terms: vec!["ancient".to_owned()] };
+    let old = LoreChunk { hash: 7, text: text("The mill burnt.") };
+    retriever.store.add_lore(&attached.name(), vec![old]).await.unwrap();
+    retriever.index_assets(&Assets::default()).await.unwrap();
+    assert_eq!(texts(&ask(&retriever, "mills", &[]).await.lore), ["The mill burnt."]);
+    assert!(!retriever.attach_lore(attached, "The mill burnt.").await.unwrap(), "it is known");
 }
 
 #[tokio::test]
@@ -147,12 +213,20 @@ enum Mood {
     Willing,
     Failing,
     Dawdling,
+    /// Refuses whatever is asked together with a curse.
+    Pious,
+}
+
+/// How a poet is, and what it was asked.
+struct Muse {
+    mood: Mutex<Mood>,
+    asked: Mutex<Vec<Vec<String>>>,
 }
 
 /// Knows two meanings: fire and water.
 struct Poet {
     name: &'static str,
-    mood: Arc<Mutex<Mood>>,
+    muse: Arc<Muse>,
 }
 
 impl Embed for Poet {
@@ -161,13 +235,17 @@ impl Embed for Poet {
     }
 
     fn embed(&self, texts: Vec<String>) -> BoxFuture<'static, Result<Vec<Vec<f32>>, EmbedError>> {
-        let mood = *self.mood.lock().unwrap();
+        let mood = *self.muse.mood.lock().unwrap();
+        self.muse.asked.lock().unwrap().push(texts.clone());
         let has = |text: &str, words: [&str; 3]| words.iter().any(|word| text.contains(word));
         async move {
             match mood {
-                Mood::Willing => {}
                 Mood::Failing => return Err(EmbedError::Endpoint("no muse".to_owned())),
                 Mood::Dawdling => std::future::pending::<()>().await,
+                Mood::Pious if texts.iter().any(|text| text.contains("curse")) => {
+                    return Err(EmbedError::Refused("no curses".to_owned()));
+                }
+                Mood::Willing | Mood::Pious => {}
             }
             let vector = |text: &String| {
                 let fire = f32::from(u8::from(has(text, ["flame", "burn", "ember"])));
@@ -180,16 +258,29 @@ impl Embed for Poet {
     }
 }
 
-fn poet(store: &Store, name: &'static str) -> (Retriever, Arc<Mutex<Mood>>) {
-    let mood = Arc::new(Mutex::new(Mood::Willing));
-    let poet = Arc::new(Poet { name, mood: Arc::clone(&mood) });
-    (Retriever::new(store.clone(), Settings::default(), Some(poet)), mood)
+fn poet(store: &Store, name: &'static str) -> (Retriever, Arc<Muse>) {
+    let muse = Arc::new(Muse { mood: Mutex::new(Mood::Willing), asked: Mutex::default() });
+    let poet = Arc::new(Poet { name, muse: Arc::clone(&muse) });
+    (Retriever::new(store.clone(), Settings::default(), Some(poet)), muse)
+}
+
+/// The texts of a world's lore that have no vector yet.
+async fn without_vector(store: &Store, world: &str) -> Vec<String> {
+    let scope = LoreOf::World(world).scope();
+    let missing = store.without_vector(scope, "poet", 0, 1_000).await.unwrap();
+    missing.into_iter().map(|(_, text)| text).collect()
+}
+
+async fn index_many(retriever: &Retriever, world: &str, count: usize) {
+    let texts: Vec<String> = (0..count).map(|count| format!("{world} {count}")).collect();
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    retriever.index_lore(LoreOf::World(world), &texts).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
 async fn meaning_finds_what_words_do_not() {
     let store = store().await;
-    let (retriever, mood) = poet(&store, "poet");
+    let (retriever, muse) = poet(&store, "poet");
     let world = ["The mill is all embers.", "Somebody drowned here.", "A dull place."];
     retriever.index_lore(LoreOf::World("tavern"), &world).await.unwrap();
     retriever.settle().await;
@@ -201,7 +292,7 @@ async fn meaning_finds_what_words_do_not() {
     assert_eq!(because, [LeftOutBecause::Irrelevant; 2]);
 
     for bad in [Mood::Failing, Mood::Dawdling] {
-        *mood.lock().unwrap() = bad;
+        *muse.mood.lock().unwrap() = bad;
         let found = ask(&retriever, "the flames of the mill", &[]).await;
         assert_eq!(texts(&found.lore), ["The mill is all embers."], "words still find it");
         assert_eq!(found.report.model, None);
@@ -212,11 +303,11 @@ async fn meaning_finds_what_words_do_not() {
 #[tokio::test]
 async fn vectors_that_could_not_be_made_are_made_later_and_each_model_has_its_own() {
     let store = store().await;
-    let (retriever, mood) = poet(&store, "poet");
-    *mood.lock().unwrap() = Mood::Failing;
+    let (retriever, muse) = poet(&store, "poet");
+    *muse.mood.lock().unwrap() = Mood::Failing;
     live(&retriever, "t1", "What happened?", "It burnt to embers.").await;
     retriever.settle().await;
-    *mood.lock().unwrap() = Mood::Willing;
+    *muse.mood.lock().unwrap() = Mood::Willing;
     assert_eq!(ask(&retriever, "flames", &[]).await.memories, []);
     live(&retriever, "t2", "And then?", "We went home.").await;
     retriever.settle().await;
@@ -229,6 +320,85 @@ async fn vectors_that_could_not_be_made_are_made_later_and_each_model_has_its_ow
     other.settle().await;
     assert_eq!(ask(&other, "flames", &[]).await.memories, found.memories);
     other.close().await;
+}
+
+#[tokio::test]
+async fn a_text_that_the_model_refuses_costs_no_other_its_vector() {
+    let store = store().await;
+    let (retriever, muse) = poet(&store, "poet");
+    *muse.mood.lock().unwrap() = Mood::Failing;
+    index_many(&retriever, "tavern", 150).await;
+    let curses = ["A curse!", "Another curse!"];
+    for curse in curses {
+        retriever.attach_lore(LoreOf::World("tavern"), curse).await.unwrap();
+    }
+    retriever.settle().await;
+    *muse.mood.lock().unwrap() = Mood::Pious;
+    ask(&retriever, "flames", &[]).await;
+    retriever.settle().await;
+    let asked = muse.asked.lock().unwrap().clone();
+    assert_eq!(asked.iter().filter(|texts| *texts == &curses[..1]).count(), 1, "{asked:?}");
+    let mut left = without_vector(&store, "tavern").await;
+    left.sort_unstable();
+    assert_eq!(left, curses);
+    muse.asked.lock().unwrap().clear();
+    retriever.attach_lore(LoreOf::World("tavern"), "A blessing.").await.unwrap();
+    retriever.settle().await;
+    assert_eq!(*muse.asked.lock().unwrap(), [["A blessing."]], "the others are not asked again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_for_the_model_is_made_when_it_answers_or_after_a_while() {
+    let store = store().await;
+    let (retriever, muse) = poet(&store, "poet");
+    let fail = async |world: &str| {
+        *muse.mood.lock().unwrap() = Mood::Failing;
+        muse.asked.lock().unwrap().clear();
+        index_many(&retriever, world, 100).await;
+        retriever.settle().await;
+        assert_eq!(muse.asked.lock().unwrap().len(), 1, "a model that is away is left alone");
+        *muse.mood.lock().unwrap() = Mood::Willing;
+        assert_eq!(without_vector(&store, world).await.len(), 100);
+    };
+    fail("tavern").await;
+    tokio::time::sleep(Duration::from_secs(31)).await;
+    retriever.settle().await;
+    assert_eq!(without_vector(&store, "tavern").await, [""; 0], "after a while");
+    fail("mill").await;
+    ask(&retriever, "flames", &[]).await;
+    retriever.settle().await;
+    assert_eq!(without_vector(&store, "mill").await, [""; 0], "when it answers");
+    retriever.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_scope_with_much_to_do_lets_others_in_between() {
+    let store = store().await;
+    let (retriever, muse) = poet(&store, "poet");
+    *muse.mood.lock().unwrap() = Mood::Failing;
+    for (world, count) in [("y", 1), ("a", 200), ("z", 1)] {
+        index_many(&retriever, world, count).await;
+        retriever.settle().await;
+    }
+    *muse.mood.lock().unwrap() = Mood::Willing;
+    muse.asked.lock().unwrap().clear();
+    ask(&retriever, "flames", &[]).await;
+    retriever.settle().await;
+    let asked = muse.asked.lock().unwrap().clone();
+    let lengths: Vec<usize> = asked.iter().map(Vec::len).collect();
+    assert_eq!(lengths, [1, 1, 64, 1, 64, 64, 8], "the question, y, a, z, a");
+    retriever.close().await;
+}
+
+#[tokio::test]
+async fn what_was_attached_before_there_was_a_model_gets_its_vector_at_the_start() {
+    let store = store().await;
+    let words = Retriever::new(store.clone(), Settings::default(), None);
+    words.attach_lore(LoreOf::Attached("tavern"), "The mill is all embers.").await.unwrap();
+    let (retriever, _) = poet(&store, "poet");
+    retriever.index_assets(&Assets::default()).await.unwrap();
+    retriever.settle().await;
+    assert_eq!(texts(&ask(&retriever, "flames", &[]).await.lore), ["The mill is all embers."]);
 }
 
 /// An endpoint that answers what a function says, and what it was asked.
@@ -278,6 +448,7 @@ async fn an_endpoint_that_fails_says_why_without_its_key() {
     };
     check(|| (StatusCode::UNAUTHORIZED, "bad key sk-123").into_response(), "bad key [redacted]")
         .await;
+    check(|| (StatusCode::BAD_REQUEST, "long sk-123").into_response(), "refuses: 400").await;
     check(|| "<html>".into_response(), "can't be used").await;
     check(|| data(&json!([])), "0 vectors for 2 texts").await;
     check(|| data(&json!([{ "embedding": [1] }, { "embedding": [1, 2] }])), "sizes").await;

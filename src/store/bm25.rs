@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use rusqlite::{Connection, params};
+use rusqlite::Connection;
 
 use super::error::Failure;
 use super::search::{Key, is_plain};
@@ -17,7 +17,10 @@ const B: f64 = 0.75;
 const LEAST_IDF: f64 = 1e-6;
 
 /// Of the texts with a word so many count, the newest: one that stands in more says next to nothing.
-const MOST: i64 = 500;
+const MOST: usize = 500;
+
+/// Nobody counts further how many texts a scope has: how rare a word is depends on it by its logarithm.
+const COUNTED: usize = 10_000;
 
 /// The words of a question in one scope, with how rare each is.
 pub(super) struct Weights(Vec<f64>);
@@ -30,18 +33,15 @@ pub(super) fn candidates(
     terms: &[String],
     most: usize,
 ) -> Result<(Vec<i64>, Weights), Failure> {
-    let sql = "SELECT coalesce(max(document), 0) FROM documents";
-    let all: i64 = connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
+    let mut all = 0;
+    for scope in scopes {
+        all += count(connection, *scope)?;
+    }
     let mut sums: HashMap<i64, f64> = HashMap::new();
     let mut idfs = Vec::with_capacity(terms.len());
     for term in terms {
-        let mut with_it = Vec::new();
-        if is_plain(term) {
-            for scope in scopes {
-                postings(connection, *scope, term, &mut with_it)?;
-            }
-        }
-        let idf = idf(all, with_it.len());
+        let (with_it, is_rare) = with_term(connection, scopes, term)?;
+        let idf = if is_rare { idf(all, with_it.len()) } else { LEAST_IDF };
         for document in with_it {
             *sums.entry(document).or_default() += idf;
         }
@@ -53,22 +53,47 @@ pub(super) fn candidates(
     Ok((ranked.into_iter().map(|(document, _)| document).collect(), Weights(idfs)))
 }
 
+/// How many texts a scope has.
+fn count(connection: &Connection, scope: Key) -> Result<i64, Failure> {
+    let sql = format!(
+        "SELECT count(*) FROM (SELECT 1 FROM documents WHERE {} = ?1 LIMIT {COUNTED})",
+        scope.column()
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    Ok(statement.query_row([scope.row()], |row| row.get(0))?)
+}
+
+/// The texts with a word, and whether those are all that have it.
+fn with_term(
+    connection: &Connection,
+    scopes: &[Key],
+    term: &str,
+) -> Result<(Vec<i64>, bool), Failure> {
+    let mut found = Vec::new();
+    let mut is_rare = true;
+    if is_plain(term) {
+        for scope in scopes {
+            let before = found.len();
+            postings(connection, *scope, term, &mut found)?;
+            is_rare &= found.len() - before < MOST;
+        }
+    }
+    Ok((found, is_rare))
+}
+
+/// Adds the texts of one scope that have a word, not more than [`MOST`].
 fn postings(
     connection: &Connection,
     scope: Key,
     term: &str,
     found: &mut Vec<i64>,
 ) -> Result<(), Failure> {
-    let sql = match scope {
-        Key::Lore(_) => {
-            "SELECT rowid FROM lore_words WHERE lore_words MATCH ?1 ORDER BY rowid DESC LIMIT ?2"
-        }
-        Key::Agent(_) => {
-            "SELECT rowid FROM words WHERE words MATCH ?1 ORDER BY rowid DESC LIMIT ?2"
-        }
-    };
-    let mut statement = connection.prepare_cached(sql)?;
-    let mut rows = statement.query(params![format!("\"{}\"", scope.word(term)), MOST])?;
+    let index = scope.index();
+    let sql = format!(
+        "SELECT rowid FROM {index} WHERE {index} MATCH ?1 ORDER BY rowid DESC LIMIT {MOST}"
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query([format!("\"{}\"", scope.word(term))])?;
     while let Some(row) = rows.next()? {
         found.push(row.get(0)?);
     }

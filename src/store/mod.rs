@@ -232,8 +232,9 @@ impl Store {
     /// If it can't be committed; a part may be.
     pub async fn index_lore(&self, name: &str, chunks: Vec<LoreChunk>) -> Result<bool, StoreError> {
         let hashes = chunks.iter().map(|chunk| chunk.hash).collect();
-        let changed = self.ask(Job::KeepLore { name: name.to_owned(), hashes }).await?;
-        Ok(self.add_lore(name, chunks).await? || changed)
+        // Nothing is lost if only the first succeeds.
+        let changed = self.add_lore(name, chunks).await?;
+        Ok(self.ask(Job::KeepLore { name: name.to_owned(), hashes }).await? || changed)
     }
 
     /// The names under which there is lore.
@@ -242,6 +243,15 @@ impl Store {
     /// If they can't be read.
     pub async fn lore_names(&self) -> Result<BTreeSet<String>, StoreError> {
         self.read(search::lore_names).await
+    }
+
+    /// The lore under a name: the hash and the text of each chunk.
+    ///
+    /// # Errors
+    /// If it can't be read.
+    pub async fn lore_texts(&self, name: &str) -> Result<Vec<(u64, String)>, StoreError> {
+        let name = name.to_owned();
+        self.read(move |connection| search::lore_texts(connection, &name)).await
     }
 
     /// Adds to the lore under a name, as [`Self::index_lore`] does, and forgets nothing of it.
@@ -263,10 +273,25 @@ impl Store {
             changed |= self.ask(Job::AddLore { name, chunks }).await?;
             chunks = rest;
         }
-        if changed {
-            self.ask(Job::JoinLore).await?;
-        }
         Ok(changed)
+    }
+
+    /// Makes one piece of the index of all lore: looking into one is cheaper than into many. It is
+    /// written as a whole, so that this is for the end of many changes.
+    ///
+    /// # Errors
+    /// If it can't be committed.
+    pub async fn join_lore(&self) -> Result<(), StoreError> {
+        self.ask(Job::JoinLore).await.map(drop)
+    }
+
+    /// Of how many pieces the index of lore is.
+    #[cfg(test)]
+    pub(crate) async fn lore_pieces(&self) -> i64 {
+        let sql = "SELECT count(DISTINCT segid) FROM lore_words_idx";
+        self.read(move |connection| Ok(connection.query_row(sql, [], |row| row.get(0))?))
+            .await
+            .unwrap()
     }
 
     /// Looks for lore and memories. What isn't committed yet is not waited for: the history that a
@@ -298,7 +323,8 @@ impl Store {
             .await
     }
 
-    /// Documents of a scope without a vector of this model: number and text, the newest first.
+    /// Documents of a scope after number `after` without a vector of this model: number and text, the
+    /// newest first.
     ///
     /// # Errors
     /// If they can't be read.
@@ -306,10 +332,14 @@ impl Store {
         &self,
         scope: Scope,
         model: &str,
+        after: i64,
         limit: usize,
     ) -> Result<Vec<(i64, String)>, StoreError> {
         let model = model.to_owned();
-        self.read(move |connection| search::without_vector(connection, &scope, &model, limit)).await
+        self.read(move |connection| {
+            search::without_vector(connection, &scope, &model, (after, limit))
+        })
+        .await
     }
 
     /// Keeps vectors of length 1 for documents, with the name of the model that made them.

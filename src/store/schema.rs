@@ -152,6 +152,11 @@ CREATE TABLE clients (
 ) WITHOUT ROWID;
 CREATE INDEX clients_by_time ON clients (used);
 ",
+    // A scope's documents in their order: what is new of it is found without a look at the rest.
+    r"
+CREATE INDEX documents_of_lore ON documents (lore) WHERE lore IS NOT NULL;
+CREATE INDEX documents_of_agent ON documents (agent) WHERE agent IS NOT NULL;
+",
 ];
 
 /// Sets up the one connection that writes, and brings its file up to date.

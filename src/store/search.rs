@@ -83,6 +83,8 @@ pub struct Found {
     pub score: f64,
     /// The turn that a memory is of.
     pub turn_id: Option<Id>,
+    /// Where that turn stands among the agent's; chats don't number theirs.
+    pub position: Option<i64>,
     /// The words of the question that it has, in the question's order.
     pub matched: Vec<String>,
     /// Whether it was not to be found: it doesn't count for the limit.
@@ -107,14 +109,14 @@ pub(super) enum Key {
 
 impl Key {
     /// The column of `documents` that names the scope.
-    const fn column(self) -> &'static str {
+    pub(super) const fn column(self) -> &'static str {
         match self {
             Self::Lore(_) => "lore",
             Self::Agent(_) => "agent",
         }
     }
 
-    const fn row(self) -> i64 {
+    pub(super) const fn row(self) -> i64 {
         match self {
             Self::Lore(row) | Self::Agent(row) => row,
         }
@@ -129,7 +131,7 @@ impl Key {
     }
 
     /// The index of its words.
-    const fn index(self) -> &'static str {
+    pub(super) const fn index(self) -> &'static str {
         match self {
             Self::Lore(_) => "lore_words",
             Self::Agent(_) => "words",
@@ -207,15 +209,32 @@ pub(super) fn lore_hashes(connection: &Connection, name: &str) -> Result<BTreeSe
     Ok(rows.map(|hash| hash.map(i64::cast_unsigned)).collect::<Result<_, _>>()?)
 }
 
-/// Keeps what an agent remembers of one of its turns; the last text counts.
+/// The hashes and texts of a scope's lore, in their order.
+pub(super) fn lore_texts(
+    connection: &Connection,
+    name: &str,
+) -> Result<Vec<(u64, String)>, Failure> {
+    let sql = "SELECT hash, body FROM documents JOIN lore USING (lore) WHERE name = ?1
+               ORDER BY document";
+    let mut statement = connection.prepare_cached(sql)?;
+    let rows = statement.query_map([name], |row| Ok((row.get::<_, i64>(0)?, row.get(1)?)))?;
+    let texts = rows.map(|row| row.map(|(hash, text)| (hash.cast_unsigned(), text)));
+    Ok(texts.collect::<Result<_, _>>()?)
+}
+
+/// Keeps what an agent remembers of one of its turns; the last text counts, none as well.
 pub(super) fn remember(
     connection: &Connection,
     (session, agent): (&str, &str),
     turn_id: &str,
-    text: &Findable,
+    text: Option<&Findable>,
 ) -> Result<(), Failure> {
     turn_key(connection, session, agent, turn_id)?;
-    keep_memory(connection, agent_key(connection, session, agent)?.agent, turn_id, text)
+    let agent = agent_key(connection, session, agent)?.agent;
+    match text {
+        Some(text) => keep_memory(connection, agent, turn_id, text),
+        None => forget_turn(connection, agent, turn_id),
+    }
 }
 
 /// The same for the row of an agent, whatever the turn is.
@@ -326,7 +345,7 @@ fn find_scope(connection: &Connection, scope: &Scope) -> Result<Option<Key>, Fai
     })
 }
 
-/// Joins the pieces of the index of lore: looking into one is cheaper than into many.
+/// Joins the pieces of the index of lore.
 pub(super) fn join_lore(connection: &Connection) -> Result<bool, Failure> {
     connection
         .prepare_cached("INSERT INTO lore_words (lore_words) VALUES ('optimize')")?
@@ -378,8 +397,12 @@ fn rank_by_vector(
     Ok(found)
 }
 
-const DOCUMENT: &str =
-    "SELECT lore, agent, turn_id, body, terms FROM documents WHERE document = ?1";
+const DOCUMENT: &str = "SELECT lore, documents.agent, documents.turn_id, body, terms, position
+     FROM documents
+     LEFT JOIN agents ON agents.agent = documents.agent
+     LEFT JOIN turns ON turns.session = agents.session AND turns.turn_id = documents.turn_id
+                    AND set_aside = 0
+     WHERE document = ?1";
 
 /// From rows to what was found.
 struct Reading<'a> {
@@ -451,6 +474,7 @@ impl Reading<'_> {
                 matched: weighed.matched(&search.terms).cloned().collect(),
                 excluded: turn_id.as_ref().is_some_and(|turn| search.excluding.contains(turn)),
                 turn_id,
+                position: row.get(5)?,
             };
             Ok(Some((found, weighed)))
         });
@@ -458,23 +482,23 @@ impl Reading<'_> {
     }
 }
 
-/// Documents of a scope that have no vector of this model yet, the newest first.
+/// Documents of a scope after a number that have no vector of this model yet, the newest first.
 pub(super) fn without_vector(
     connection: &Connection,
     scope: &Scope,
     model: &str,
-    limit: usize,
+    (after, limit): (i64, usize),
 ) -> Result<Vec<(i64, String)>, Failure> {
     let Some(key) = find_scope(connection, scope)? else { return Ok(Vec::new()) };
     let sql = format!(
         "SELECT document, body FROM documents LEFT JOIN vectors USING (document)
-         WHERE {} = ?1 AND model IS NOT ?2 ORDER BY document DESC LIMIT ?3",
+         WHERE {} = ?1 AND document > ?2 AND model IS NOT ?3 ORDER BY document DESC LIMIT ?4",
         key.column()
     );
     let mut statement = connection.prepare_cached(&sql)?;
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let rows = statement
-        .query_map(params![key.row(), model, limit], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        .query_map(params![key.row(), after, model, limit], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 

@@ -780,7 +780,7 @@ fn findable(body: &str) -> Findable {
 
 fn memory(agent: &str, turn_id: &str, body: &str) -> Write {
     let (session, agent, turn_id) = (id("s"), id(agent), id(turn_id));
-    Write::Memory { session, agent, turn_id, text: findable(body) }
+    Write::Memory { session, agent, turn_id, text: Some(findable(body)) }
 }
 
 fn of(session: &str, agent: &str) -> Scope {
@@ -853,6 +853,35 @@ async fn what_fits_better_is_found_first_and_only_in_its_scope() {
     }
 }
 
+/// What is rare depends on the scope, not on all that the store holds.
+#[tokio::test]
+async fn a_scope_ranks_the_same_alone_and_beside_very_many_others() {
+    let store = in_memory().await;
+    let scope = [Scope::Lore("world:x".to_owned())];
+    let common: String = (0..40).map(|count| format!("old mill inn {count}\n")).collect();
+    let text = format!("the sword of a king\n{common}");
+    store.index_lore("world:x", lore(&text)).await.unwrap();
+    let search = || Search { limit: 1, ..look_for(&scope, &["old", "mill", "inn", "sword"]) };
+    let alone = store.search(search()).await.unwrap().by_text;
+    assert_eq!(bodies(&alone), ["the sword of a king"]);
+    let others: String = (0..3_000).map(|count| format!("other {count}\n")).collect();
+    store.index_lore("world:y", lore(&others)).await.unwrap();
+    assert_eq!(store.search(search()).await.unwrap().by_text, alone);
+}
+
+/// Of such a word not all texts are known, and the newest of them are no better than the others.
+#[tokio::test]
+async fn a_word_that_stands_in_very_many_texts_says_next_to_nothing() {
+    let store = in_memory().await;
+    let scope = [Scope::Lore("world:x".to_owned())];
+    let rare: String = (0..300).map(|count| format!("rare {count}\n")).collect();
+    let common: String = (0..1_200).map(|count| format!("very common {count}\n")).collect();
+    store.index_lore("world:x", lore(&format!("{rare}{common}"))).await.unwrap();
+    let search = Search { limit: 3, ..look_for(&scope, &["very", "common", "rare"]) };
+    let found = store.search(search).await.unwrap().by_text;
+    assert!(found.iter().all(|found| found.score > 0.5 && found.matched == ["rare"]), "{found:?}");
+}
+
 #[tokio::test]
 async fn what_is_excluded_takes_nobodys_place() {
     let store = in_memory().await;
@@ -877,6 +906,9 @@ async fn a_memory_shares_the_fate_of_its_turn() {
     put(&store, memory("guard", "t1", "mill anew")).await.unwrap();
     let guard = [of("s", "guard")];
     assert_eq!(bodies(&find(&store, &guard, &["t1"]).await), Vec::<&str>::new(), "the last counts");
+    let mut found = find(&store, &guard, &["mill"]).await;
+    found.sort_by_key(|found| found.position);
+    assert_eq!(bodies(&found), ["mill anew", "mill t2"], "a correction keeps its place");
     let error = put(&store, memory("guard", "t9", "mill")).await.unwrap_err();
     assert_eq!((error.kind, store.healthy()), (StoreErrorKind::UnknownTurn, true));
 
@@ -901,6 +933,33 @@ async fn a_memory_shares_the_fate_of_its_turn() {
     };
     let swept = async { while left().await.unwrap() > 0 {} };
     tokio::time::timeout(Duration::from_secs(20), swept).await.unwrap();
+}
+
+#[tokio::test]
+async fn where_there_is_nothing_to_remember_what_was_remembered_is_forgotten() {
+    let store = in_memory().await;
+    let (session, agent, nothing) = (id("s"), id("guard"), None);
+    let writes = |turn_id: Id| {
+        let (session, agent) = (session.clone(), agent.clone());
+        let text = nothing.clone();
+        let unwritten = UnwrittenMemory {
+            turns: vec![turn(&turn_id, &["t"])],
+            memories: vec![(turn_id.clone(), nothing.clone())],
+            ..UnwrittenMemory::default()
+        };
+        [
+            result("guard", &turn_id, ""),
+            Write::Memory { session, agent, turn_id, text },
+            catch_up("guard", unwritten),
+        ]
+    };
+    live_through(&store, "guard", "t", "t").await;
+    for forgetting in writes(id("t")) {
+        put(&store, memory("guard", "t", "mill")).await.unwrap();
+        assert_eq!(find(&store, &[of("s", "guard")], &["mill"]).await.len(), 1);
+        put(&store, forgetting).await.unwrap();
+        assert_eq!(find(&store, &[of("s", "guard")], &["mill"]).await, []);
+    }
 }
 
 #[tokio::test]
@@ -952,7 +1011,7 @@ async fn vectors_count_for_the_model_that_made_them() {
     let store = in_memory().await;
     let scope = Scope::Lore("world:x".to_owned());
     store.index_lore("world:x", lore("north\neast\nsouth")).await.unwrap();
-    let missing = store.without_vector(scope.clone(), "compass", 10).await.unwrap();
+    let missing = store.without_vector(scope.clone(), "compass", 0, 10).await.unwrap();
     let vector = |text: &str| match text {
         "north" => vec![0.0, 1.0],
         "east" => vec![1.0, 0.0],
@@ -960,8 +1019,11 @@ async fn vectors_count_for_the_model_that_made_them() {
     };
     let vectors: Vec<_> = missing.iter().map(|(id, body)| (*id, vector(body))).collect();
     assert_eq!(store.keep_vectors("compass", vectors.clone()).await, Ok(true));
-    assert_eq!(store.without_vector(scope.clone(), "compass", 10).await.unwrap().len(), 1);
-    assert_eq!(store.without_vector(scope.clone(), "other", 10).await.unwrap().len(), 3);
+    assert_eq!(store.without_vector(scope.clone(), "compass", 0, 10).await.unwrap().len(), 1);
+    assert_eq!(store.without_vector(scope.clone(), "other", 0, 10).await.unwrap().len(), 3);
+    let (newest, middle) = (&missing[0], &missing[1]);
+    let after = store.without_vector(scope.clone(), "other", middle.0, 10).await.unwrap();
+    assert_eq!(after, std::slice::from_ref(newest));
 
     let north_east = |model: &str, vector: Vec<f32>| Search {
         vector: Some((model.to_owned(), vector)),

@@ -25,12 +25,12 @@ pub enum Write {
     TurnStarted { session: Id, agent: Id, turn: PastTurn },
     /// A turn ended.
     TurnEnded { session: Id, agent: Id, turn_id: Id, tags: Vec<LedgerTag>, end: TurnEnd },
-    /// The game confirmed a turn; the last result counts. With what the agent is to remember of it, as
-    /// [`Write::Memory`], so that nothing is remembered that was refused.
+    /// The game confirmed a turn; the last result counts. With what the agent is to remember of it, if
+    /// anything, as [`Write::Memory`]: nothing is remembered that was refused.
     TurnResult { session: Id, agent: Id, turn_id: Id, result: TurnResult, memory: Option<Findable> },
-    /// What the agent is to remember of a turn, for [`super::Store::search`]; the last text counts. It
-    /// shares the turn's fate: copied with it, and gone when it is set aside.
-    Memory { session: Id, agent: Id, turn_id: Id, text: Findable },
+    /// What the agent is to remember of a turn, for [`super::Store::search`]; the last text counts, and
+    /// none if there is nothing. It shares the turn's fate: copied with it, and gone when it is set aside.
+    Memory { session: Id, agent: Id, turn_id: Id, text: Option<Findable> },
     /// Earlier writes of the agent failed: what it knows takes the place of what the store has. A
     /// session that could not be opened is opened; `named` as for [`super::Store::open_session`].
     CatchUp { session: Id, named: bool, agent: Id, memory: Box<UnwrittenMemory> },
@@ -44,7 +44,7 @@ pub struct UnwrittenMemory {
     /// The turns from there on, the newest last. If there is none, the store's turns stay.
     pub turns: Vec<PastTurn>,
     /// What the agent is to remember of turns, as [`Write::Memory`].
-    pub memories: Vec<(Id, Findable)>,
+    pub memories: Vec<(Id, Option<Findable>)>,
     /// Everything that waits for the next turn, in its order.
     pub pending: Vec<Observation>,
     /// The last known state, if there is one.
@@ -75,18 +75,16 @@ pub(super) fn apply(connection: &Connection, write: &Write) -> Result<(), Failur
             connection
                 .prepare_cached("UPDATE turns SET result = ?2 WHERE turn = ?1")?
                 .execute(params![key, json(result)?])?;
-            memory
-                .iter()
-                .try_for_each(|text| search::remember(connection, (session, agent), turn_id, text))
+            search::remember(connection, (session, agent), turn_id, memory.as_ref())
         }
         Write::Memory { session, agent, turn_id, text } => {
-            search::remember(connection, (session, agent), turn_id, text)
+            search::remember(connection, (session, agent), turn_id, text.as_ref())
         }
         Write::CatchUp { session, named, agent, memory } => {
             sessions::open(connection, session, *named)?;
             catch_up(connection, &agent_key(connection, session, agent)?, memory)?;
             memory.memories.iter().try_for_each(|(turn_id, text)| {
-                search::remember(connection, (session, agent), turn_id, text)
+                search::remember(connection, (session, agent), turn_id, text.as_ref())
             })
         }
     }

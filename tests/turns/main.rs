@@ -16,6 +16,7 @@ mod checker;
 mod disk;
 mod game;
 mod puppet;
+mod remembering;
 mod secrets;
 
 use proptest::prelude::*;

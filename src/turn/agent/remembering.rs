@@ -1,6 +1,7 @@
 //! What an agent remembers of its turns once the history doesn't show them any more: a turn is written
 //! down when the game has confirmed it, and at the latest when the next one begins. A confirmation that
-//! comes later, or once more, takes the place of what was written.
+//! comes later, or once more, takes the place of what was written. A turn that a crash cut has no end
+//! and never gets one: what counts is that it isn't under way.
 
 use dramatis_protocol::Id;
 
@@ -10,16 +11,16 @@ use crate::retrieval::{Exchange, Retriever, exchange};
 use crate::store::{Findable, UnwrittenMemory};
 
 impl Agent {
-    /// Writes down a turn in memory that has ended.
+    /// Writes down a turn in memory, unless it is under way.
     pub(super) fn remember(&mut self, turn_id: &Id) {
-        let turn = self.memory.turn(turn_id).filter(|turn| turn.end.is_some());
-        let Some(text) = turn.and_then(|turn| self.memory_of(turn)) else { return };
+        let turn = self.memory.turn(turn_id).filter(|turn| !self.is_under_way(turn));
+        let Some(text) = turn.map(|turn| self.memory_of(turn)) else { return };
         self.writes.memory(turn_id.clone(), text);
         self.make_vectors();
     }
 
-    /// What is to be remembered of a turn that the game confirms, if it has ended; `old` is one that
-    /// the agent doesn't hold in memory any more.
+    /// What is to be remembered of a turn that the game confirms, unless it is under way; `old` is one
+    /// that the agent doesn't hold in memory any more.
     pub(super) fn memory_of_confirmed(
         &self,
         turn_id: &Id,
@@ -29,7 +30,7 @@ impl Agent {
         match old {
             Some(old) => self.memory_of(&PastTurn { result: Some(result.clone()), ..old }),
             None => {
-                let turn = self.memory.turn(turn_id).filter(|turn| turn.end.is_some())?;
+                let turn = self.memory.turn(turn_id).filter(|turn| !self.is_under_way(turn))?;
                 self.memory_of(turn)
             }
         }
@@ -45,9 +46,13 @@ impl Agent {
 
     /// What is to be remembered of the turns that the store lacks.
     pub(super) fn add_memories(&self, unwritten: &mut UnwrittenMemory) {
-        let ended = unwritten.turns.iter().filter(|turn| turn.end.is_some());
-        let memories = ended.filter_map(|turn| Some((turn.turn_id.clone(), self.memory_of(turn)?)));
+        let over = unwritten.turns.iter().filter(|turn| !self.is_under_way(turn));
+        let memories = over.map(|turn| (turn.turn_id.clone(), self.memory_of(turn)));
         unwritten.memories = memories.collect();
+    }
+
+    fn is_under_way(&self, turn: &PastTurn) -> bool {
+        self.running.as_ref().is_some_and(|running| *running.turn_id() == turn.turn_id)
     }
 
     fn memory_of(&self, turn: &PastTurn) -> Option<Findable> {

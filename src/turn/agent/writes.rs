@@ -191,7 +191,7 @@ impl Writes {
     }
 
     /// What the agent is to remember of a turn in memory, which is written already.
-    pub fn memory(&mut self, turn_id: Id, text: Findable) {
+    pub fn memory(&mut self, turn_id: Id, text: Option<Findable>) {
         let (session, agent) = self.key();
         let about = About::Turn(turn_id.clone());
         self.push(Some(Write::Memory { session, agent, turn_id, text }), None, about);
