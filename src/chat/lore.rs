@@ -6,20 +6,11 @@ use std::path::{Path, PathBuf};
 
 use super::Chats;
 use crate::assets::Assets;
-use crate::retrieval::LoreOf;
+use crate::retrieval::{Attached, LoreOf};
 use crate::store::StoreError;
 
 /// Longest text that is attached at a time, in bytes.
 const MAX_LORE: usize = 256 * 1024;
-
-/// What became of lore.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Attached {
-    /// It is found from now on.
-    New,
-    /// It was there before.
-    Known,
-}
 
 /// Why lore can't be had.
 #[derive(Debug, thiserror::Error)]
@@ -89,8 +80,7 @@ impl Chats {
             _ => {}
         }
         let retriever = self.services.generator.retriever().ok_or(LoreError::Off)?;
-        let is_new = retriever.attach_lore(LoreOf::Attached(world), text.trim()).await?;
-        Ok(if is_new { Attached::New } else { Attached::Known })
+        Ok(retriever.attach_lore(LoreOf::Attached(world), text.trim()).await?)
     }
 
     /// Reads a folder within the folder of assets again, or all of it for `.`. What has changed counts

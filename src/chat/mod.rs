@@ -18,10 +18,11 @@ use dramatis_protocol::Id;
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
+pub use crate::retrieval::Attached;
 pub use conversation::Stage;
 pub use end::{CancelReason, End, Outcome};
 pub use live::{Leaving, Listener, Live, New, Place};
-pub use lore::{Attached, Changes, LoreError};
+pub use lore::{Changes, LoreError};
 
 use crate::assets::{Assets, Library};
 use crate::clock::{Clock, Ids};

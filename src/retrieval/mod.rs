@@ -34,6 +34,9 @@ use vectors::Vectors;
 /// the last.
 const MEMORY_CHARS: usize = 4_000;
 
+/// So many chunks may be attached to a world.
+const MOST_ATTACHED: usize = 5_000;
+
 /// So many more than wanted are looked at, for the two rankings to agree on.
 const CANDIDATES: usize = 5;
 
@@ -131,6 +134,17 @@ impl LoreOf<'_> {
     }
 }
 
+/// What became of lore that was to be attached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Attached {
+    /// It is found from now on.
+    New,
+    /// It was there before.
+    Known,
+    /// There is as much as may be; it was not added.
+    Full,
+}
+
 /// Looks things up, and has them indexed. Clones share everything.
 #[derive(Clone)]
 pub struct Retriever {
@@ -160,16 +174,20 @@ impl Retriever {
         Ok(changed)
     }
 
-    /// Adds a text to the lore of its kind. `false`: it was known.
+    /// Adds a text to the lore of its kind.
     ///
     /// # Errors
     /// If it can't be committed.
-    pub async fn attach_lore(&self, of: LoreOf<'_>, text: &str) -> Result<bool, StoreError> {
+    pub async fn attach_lore(&self, of: LoreOf<'_>, text: &str) -> Result<Attached, StoreError> {
         // Else it could be forgotten by whoever renews what was attached before.
         let _one_at_a_time = self.indexing.lock().await;
-        let changed = self.store.add_lore(&of.name(), lore(&[text])).await?;
+        let (name, chunks) = (of.name(), lore(&[text]));
+        if self.store.lore_size(&name).await? + chunks.len() > MOST_ATTACHED {
+            return Ok(Attached::Full);
+        }
+        let is_new = self.store.add_lore(&name, chunks).await?;
         self.make_vectors(of.scope());
-        Ok(changed)
+        Ok(if is_new { Attached::New } else { Attached::Known })
     }
 
     /// What an agent is to remember of an exchange, with the terms by which it is found. None: there

@@ -148,8 +148,10 @@ fn of_a_long_exchange_the_answer_and_what_was_said_last_are_remembered() {
 async fn attached_lore_stays_when_the_worlds_file_changes() {
     let retriever = Retriever::new(store().await, Settings::default(), None);
     let attached = LoreOf::Attached("tavern");
-    assert!(retriever.attach_lore(attached, "A dragon came to the mill.").await.unwrap());
-    assert!(!retriever.attach_lore(attached, "A dragon came to the mill.").await.unwrap());
+    for expected in [Attached::New, Attached::Known] {
+        let became = retriever.attach_lore(attached, "A dragon came to the mill.").await.unwrap();
+        assert_eq!(became, expected);
+    }
     retriever.index_lore(LoreOf::World("tavern"), &["The dragon is red."]).await.unwrap();
     retriever.index_lore(LoreOf::World("tavern"), &[]).await.unwrap();
     let found = ask(&retriever, "dragon", &[]).await;
@@ -194,7 +196,8 @@ async fn lore_that_is_in_no_file_is_indexed_anew_with_the_terms_of_today() {
     retriever.store.add_lore(&attached.name(), vec![old]).await.unwrap();
     retriever.index_assets(&Assets::default()).await.unwrap();
     assert_eq!(texts(&ask(&retriever, "mills", &[]).await.lore), ["The mill burnt."]);
-    assert!(!retriever.attach_lore(attached, "The mill burnt.").await.unwrap(), "it is known");
+    let became = retriever.attach_lore(attached, "The mill burnt.").await.unwrap();
+    assert_eq!(became, Attached::Known);
 }
 
 #[tokio::test]
@@ -510,4 +513,17 @@ async fn a_model_from_a_folder_makes_vectors() {
     };
     assert!(dot(0, 1) > 0.8 && dot(0, 2) < 0.2, "{vectors:?}");
     assert_eq!(vectors[3], [0.0, 0.0]);
+}
+
+#[tokio::test]
+async fn only_so_much_can_be_attached_to_a_world() {
+    let retriever = Retriever::new(store().await, Settings::default(), None);
+    let attached = LoreOf::Attached("tavern");
+    let fact = |number: usize| format!("{} number {number}", "word ".repeat(150));
+    let many: Vec<String> = (0..MOST_ATTACHED - 1).map(fact).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    retriever.index_lore(attached, &many).await.unwrap();
+    let one = retriever.attach_lore(attached, "One more.").await.unwrap();
+    let two = retriever.attach_lore(attached, "Two more.").await.unwrap();
+    assert_eq!((one, two), (Attached::New, Attached::Full));
 }

@@ -237,6 +237,15 @@ impl Store {
         Ok(self.ask(Job::KeepLore { name: name.to_owned(), hashes }).await? || changed)
     }
 
+    /// How many chunks of lore there are under a name.
+    ///
+    /// # Errors
+    /// If they can't be counted.
+    pub async fn lore_size(&self, name: &str) -> Result<usize, StoreError> {
+        let name = name.to_owned();
+        self.read(move |connection| search::lore_size(connection, &name)).await
+    }
+
     /// The names under which there is lore.
     ///
     /// # Errors

@@ -201,6 +201,14 @@ pub(super) fn lore_names(connection: &Connection) -> Result<BTreeSet<String>, Fa
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+/// How many chunks a scope's lore has.
+pub(super) fn lore_size(connection: &Connection, name: &str) -> Result<usize, Failure> {
+    let sql = "SELECT count(*) FROM documents JOIN lore USING (lore) WHERE name = ?1";
+    let mut statement = connection.prepare_cached(sql)?;
+    let count: i64 = statement.query_row([name], |row| row.get(0))?;
+    Ok(usize::try_from(count).unwrap_or(usize::MAX))
+}
+
 /// The hashes of a scope's lore.
 pub(super) fn lore_hashes(connection: &Connection, name: &str) -> Result<BTreeSet<u64>, Failure> {
     let sql = "SELECT hash FROM documents JOIN lore USING (lore) WHERE name = ?1";

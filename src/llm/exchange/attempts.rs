@@ -162,7 +162,9 @@ impl<S: Speaks> Reply<S> {
         let doubled = FIRST_BACK_OFF * 2_u32.saturating_pow(self.attempts.saturating_sub(1).min(8));
         let wait = fault.error.retry_after.unwrap_or(doubled);
         let waited = self.first.map_or(Duration::ZERO, |first| first.elapsed());
-        let in_time = waited.saturating_add(wait) <= limits.retry_window;
+        // What would come when the time for a first piece is up is not worth waiting for.
+        let window = limits.retry_window.min(limits.first_token);
+        let in_time = waited.saturating_add(wait) <= window;
         if started || !fault.transient || self.attempts >= limits.attempts || !in_time {
             return Err(fault.error);
         }

@@ -189,6 +189,9 @@ async fn attach_lore(text: &str, chosen: &Chosen, chats: &Chats) -> Done {
     };
     match chats.attach_lore(world, text).await {
         Ok(Attached::New) => Done::well(&format!("Lore attached to {world}."), Update::default()),
+        Ok(Attached::Full) => Done::failed(format!(
+            "{world} has as much attached lore as it may have: put some into its file."
+        )),
         Ok(Attached::Known) => Done::told(&format!("{world} has this lore already.")),
         Err(error) => Done::failed(format!("The lore is not attached: {error}")),
     }
