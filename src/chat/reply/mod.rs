@@ -1,11 +1,13 @@
 //! The task of one reply: keeps what was said, has the model asked, hands on what comes, and keeps
 //! what came. It ends with the reply, or when somebody cancels it.
 
+mod logging;
+
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use dramatis_protocol::rpc::FaultCode;
-use dramatis_protocol::{AgentState, Id, InterruptReason, Origin, Timings, Warnings};
+use dramatis_protocol::{AgentState, Id, Timings};
 
 use super::conversation::{self, Stage};
 use super::end::{CancelReason, End, Outcome};
@@ -15,12 +17,9 @@ use super::{Services, metrics};
 use crate::assets::{Assets, Character};
 use crate::generation::{Form, Generation, GenerationPlan, Step};
 use crate::llm::{ErrorKind, LlmError};
-use crate::record::{
-    ChatMessage, ChatSession, Delta, RECORD_VERSION, Role, TurnEnd, TurnRecord, title_of,
-};
+use crate::record::{ChatMessage, ChatSession, Delta, Role, title_of};
 use crate::store::{ChatTurn, StoreError, StoredChat, Ticket, chat_memories};
 use crate::tags::Vocabulary;
-use crate::turn_log::{LogEntry, Logged};
 
 /// What is asked for.
 #[derive(Debug, Clone)]
@@ -182,22 +181,14 @@ impl<'a> Turn<'a> {
     fn note_asked(&mut self) {
         self.timings.retrieval = self.generation.retrieval_ms();
         self.timings.prompt_build = Some(self.generation.prompt_build_ms());
-        self.log(Logged::ModelInput {
-            turn_id: self.reply_id.clone(),
-            model: self.asked.stage.model.clone(),
-            messages: Arc::clone(self.generation.messages()),
-            tools: Vec::new(),
-        });
+        self.log_model_input();
     }
 
     fn failed(&self, error: &LlmError) -> Outcome {
         let model = &self.asked.stage.model;
         let generator = &self.services.generator;
         tracing::warn!(session = %self.session.id, model, cause = %error.cause, "a reply failed");
-        self.log(Logged::Fault {
-            turn_id: Some(self.reply_id.clone()),
-            message: format!("{}: {}", error.message, error.cause),
-        });
+        self.log_fault(error);
         if generator.can_ask(model) {
             Outcome::Failed { code: code(error.kind), message: error.message.clone() }
         } else {
@@ -264,61 +255,6 @@ impl<'a> Turn<'a> {
         Ok(())
     }
 
-    fn log_begin(&self) {
-        self.log(Logged::Event(conversation::occurrence(&self.asked.said)));
-        self.log(Logged::TurnStarted {
-            turn_id: self.reply_id.clone(),
-            event_ids: vec![self.asked.said.id.clone()],
-            origin: self.origin(),
-            model: self.asked.stage.model.clone(),
-        });
-    }
-
-    fn put_on_record(self, end: &End, text: &str) {
-        let Services { reasoning, log, clock, .. } = self.services;
-        reasoning.note(self.generation.speaker(), self.filter.seen());
-        let answered_by = self.generation.answered_by().cloned();
-        let is_whole = matches!(end.outcome, Outcome::Finished { .. });
-        let (origin, sent) = (self.origin(), self.generation.into_sent());
-        let record = TurnRecord {
-            version: RECORD_VERSION,
-            session_id: self.session.id.clone(),
-            agent_id: self.character.id.clone(),
-            turn_id: self.reply_id,
-            event_ids: vec![self.asked.said.id],
-            origin,
-            model: self.asked.stage.model,
-            answered_by,
-            started_at: self.started_at,
-            state: self.state,
-            messages: sent.messages,
-            context: sent.context,
-            tools: sent.tools,
-            deltas: sent.deltas,
-            tags: conversation::spoken(text, is_whole),
-            end: turn_end(&end.outcome),
-            fault: end.unstored.clone(),
-            warnings: Warnings::new(),
-            timings: self.timings,
-            usage: end.usage.clone(),
-            starts_in_reasoning: self.starts_in_reasoning,
-        };
-        let what = Logged::TurnRecord(Box::new(record));
-        log.note(LogEntry::new(clock.wall(), self.session.id, self.character.id.clone(), what));
-    }
-
-    fn origin(&self) -> Origin {
-        match self.services.generator.is_scripted(&self.asked.stage.model) {
-            true => Origin::Scripted,
-            false => Origin::Llm,
-        }
-    }
-
-    fn log(&self, what: Logged) {
-        let (session, agent) = (self.session.id.clone(), self.character.id.clone());
-        self.services.log.note(LogEntry::new(self.services.clock.wall(), session, agent, what));
-    }
-
     fn since_begin(&self) -> u64 {
         self.services.clock.now().saturating_sub(self.begun)
     }
@@ -341,17 +277,6 @@ fn gone(session: &str) -> Outcome {
 fn not_stored(error: &StoreError) -> Outcome {
     tracing::error!(%error, "what was said in a chat is not stored");
     Outcome::NotStored(format!("what you said could not be stored: {error}"))
-}
-
-fn turn_end(outcome: &Outcome) -> TurnEnd {
-    let reason = match outcome {
-        Outcome::Finished { reason } => return TurnEnd::Finished { reason: reason.clone() },
-        Outcome::Cancelled(reason) => reason.as_interruption(),
-        Outcome::Failed { .. } | Outcome::Refused(_) | Outcome::NotStored(_) => {
-            InterruptReason::ProviderError
-        }
-    };
-    TurnEnd::Interrupted { reason }
 }
 
 const fn code(kind: ErrorKind) -> FaultCode {
