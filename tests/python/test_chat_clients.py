@@ -33,7 +33,9 @@ class Terminal:
         pipe = asyncio.subprocess.PIPE
         child = await asyncio.create_subprocess_exec(
             *PROGRAMS[program], f"{server.url}/rpc", *options,
-            stdin=pipe, stdout=pipe, stderr=asyncio.subprocess.STDOUT)
+            stdin=pipe, stdout=pipe, stderr=asyncio.subprocess.STDOUT,
+            # Where these tests run in the background, Ctrl-C would be ignored.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
         try:
             yield cls(child)
         finally:
