@@ -16,6 +16,7 @@ use crate::prompt::{Background, Built, Draft, Form, PromptLimits, TurnPrompt};
 use crate::record::{Observation, Occurrence};
 use crate::retrieval::{self, Retriever};
 use crate::store::Store;
+use crate::tags::Vocabulary;
 use crate::turn::vocabulary::standard_vocabulary;
 
 /// Shows the messages that a model would be sent, and what they are made of.
@@ -35,6 +36,9 @@ pub struct PromptArgs {
     /// Who speaks
     #[arg(long, value_name = "NAME", default_value = "Player")]
     from: String,
+    /// As it is told in a chat, rather than in a game
+    #[arg(long)]
+    chat: bool,
     /// The folder of assets; the server's own if absent
     #[arg(long, value_name = "DIR")]
     assets: Option<PathBuf>,
@@ -74,11 +78,11 @@ async fn build(args: &PromptArgs, assets: &Arc<Assets>) -> anyhow::Result<Built>
         ..Occurrence::default()
     });
     let draft = Draft::new(&TurnPrompt {
-        form: Form::Game,
+        form: if args.chat { Form::Chat } else { Form::Game },
         agent: &state.name,
         state: &state,
         background: &background,
-        vocabulary: &standard_vocabulary(),
+        vocabulary: &vocabulary(args.chat),
         history: &[],
         forgotten: 0,
         input: &[event],
@@ -100,6 +104,10 @@ async fn build(args: &PromptArgs, assets: &Arc<Assets>) -> anyhow::Result<Built>
     Ok(draft.finish(reminders))
 }
 
+fn vocabulary(chat: bool) -> Arc<Vocabulary> {
+    if chat { Arc::new(Vocabulary::none()) } else { standard_vocabulary() }
+}
+
 /// What is missing, and what there is instead.
 fn missing(assets: &Assets, field: &str, id: &str) -> String {
     let (what, known): (_, Vec<&str>) = match field {
@@ -119,20 +127,26 @@ mod tests {
 
     use super::*;
 
+    fn args(text: &str, character: &str, world: &str) -> PromptArgs {
+        PromptArgs {
+            text: text.to_owned(),
+            character: Some(character.into()),
+            world: Some(world.into()),
+            rules: Vec::new(),
+            from: "Wren".to_owned(),
+            chat: false,
+            assets: Some(Path::new(env!("CARGO_MANIFEST_DIR")).join("assets")),
+        }
+    }
+
     async fn prompt(
         text: &str,
         character: &str,
         world: &str,
         rules: &[&str],
     ) -> anyhow::Result<String> {
-        let args = PromptArgs {
-            text: text.to_owned(),
-            character: Some(character.into()),
-            world: Some(world.into()),
-            rules: rules.iter().map(|rule| Id::from(*rule)).collect(),
-            from: "Wren".to_owned(),
-            assets: Some(Path::new(env!("CARGO_MANIFEST_DIR")).join("assets")),
-        };
+        let rules = rules.iter().map(|rule| Id::from(*rule)).collect();
+        let args = PromptArgs { rules, ..args(text, character, world) };
         let mut out = Vec::new();
         run(&args, &mut out).await?;
         Ok(String::from_utf8(out)?)
@@ -160,6 +174,18 @@ mod tests {
         ];
         let places: Vec<_> = parts.iter().map(|part| text.find(part).expect(part)).collect();
         assert!(places.is_sorted(), "{text}");
+    }
+
+    #[tokio::test]
+    async fn a_chat_is_told_without_tags() {
+        let library = assets::library(None).unwrap();
+        let args =
+            PromptArgs { chat: true, ..args("Is there a room?", "oswin", "drowned_lantern") };
+        let built = build(&args, &library.current()).await.unwrap();
+        let [system, user] = &built.messages[..] else { panic!("{:?}", built.messages) };
+        assert!(system.content.contains("Answer as Oswin"), "{}", system.content);
+        assert!(!system.content.contains("<speech>"), "{}", system.content);
+        assert!(user.content.ends_with("[Wren]: Is there a room?"), "{}", user.content);
     }
 
     #[tokio::test]

@@ -15,12 +15,21 @@ pub fn sections(state: &AgentState, background: &Background) -> Vec<Section> {
     let say = background.sentences();
     let name = quote::one_line(&state.name);
     let own = |sentence| fill(sentence, &[("name", &name)]);
-    let who = format!("{}\n{}", own(&say.you_are), background.persona().unwrap_or_default());
+    let who = introduced(&own(&say.you_are), background.persona().unwrap_or_default());
     let closing = Section::new(Place::System, "closing", "", own(&say.chat_closing));
     let mut sections = Vec::from(system::of_assets(background));
     sections.extend([system::character(background, who.trim_end().to_owned()), closing]);
     sections.retain(|section| section.chars() > 0);
     sections
+}
+
+/// The persona after the character's name, unless it begins with that itself.
+fn introduced(you_are: &str, persona: &str) -> String {
+    let begins = you_are.trim_end_matches(|c: char| !c.is_alphanumeric());
+    match persona.starts_with(begins) {
+        true => persona.to_owned(),
+        false => format!("{you_are}\n{persona}"),
+    }
 }
 
 /// What was said, after the name of who said it where there is one.

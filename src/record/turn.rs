@@ -74,4 +74,7 @@ pub struct TurnRecord {
     /// Whether the text was read as beginning inside the model's reasoning.
     #[serde(default)]
     pub starts_in_reasoning: bool,
+    /// Whether it was a reply in a chat: there is no game that could confirm it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_chat: bool,
 }

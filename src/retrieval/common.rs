@@ -23,7 +23,7 @@ const LISTS: &[&str] = &[
      was wasn we were what when where which while who whom whose why will with would yes yet you \
      your yours",
     // What is said before anything is.
-    "ah aha aye eh hey hm hmm hmmm mhm oh okay ok uh uhm um",
+    "ah aha aye bye eh good goodbye hello hey hi hm hmm hmmm mhm oh okay ok thank thanks uh uhm um",
     // German.
     "aber als am an auch auf aus bei bin bis bist da damit dann das dass dein deine dem den denn der \
      des dich dies diese diesem diesen dieser dieses dir doch dort du ein eine einem einen einer eines \

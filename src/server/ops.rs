@@ -37,7 +37,7 @@ fn obstacle(stopping: bool, has_place: bool, vitals: &Vitals) -> Option<&'static
     if !vitals.store_is_healthy {
         return Some(
             "the database could not be written (the log says why): if the disk is full, make room \
-             on it; turns go on from memory until then",
+             on it; games go on from memory until then, chats don't",
         );
     }
     if !vitals.store_has_room {

@@ -92,6 +92,7 @@ fn record(turn_id: &str, tags: Vec<LedgerTag>, end: TurnEnd) -> TurnRecord {
         timings: Timings { first_speech: Some(320), total: Some(900), ..Timings::default() },
         usage: Some(Usage { input_tokens: 512, output_tokens: 34, ..Usage::default() }),
         starts_in_reasoning: false,
+        is_chat: false,
     }
 }
 

@@ -39,6 +39,11 @@ struct Known<'a> {
 }
 
 impl<'a> Known<'a> {
+    /// Whether all of it was said in a chat.
+    fn is_chat(&self) -> bool {
+        !self.records.is_empty() && self.records.values().all(|record| record.is_chat)
+    }
+
     fn gather(entries: &'a [LogEntry]) -> Self {
         let mut known = Self::default();
         for entry in entries {
@@ -72,8 +77,9 @@ impl Writing<'_> {
         self.line(&format!("# {}", plain(name)));
         self.line("");
         self.line(&format!(
-            "Agent `{}` in the play session `{}`, {} to {} (UTC).",
+            "Agent `{}` in the {} session `{}`, {} to {} (UTC).",
             code(&first.agent_id),
+            if self.known.is_chat() { "chat" } else { "play" },
             code(&first.session_id),
             first.time.format("%Y-%m-%d %H:%M:%S"),
             last.time.format("%Y-%m-%d %H:%M:%S"),
@@ -180,7 +186,7 @@ fn ending(record: &TurnRecord, result: Option<&TurnResult>) -> String {
         TurnEnd::Finished { reason } => format!("*Finished ({}).*", plain(reason)),
         TurnEnd::Interrupted { reason } => format!("*Interrupted ({}).*", word(reason)),
     };
-    if result.is_none() && !record.tags.is_empty() {
+    if result.is_none() && !record.tags.is_empty() && !record.is_chat {
         line.push_str(match record.end {
             TurnEnd::Finished { .. } => " The game told nothing: counts as shown.",
             TurnEnd::Interrupted { .. } => " The game told nothing: counts as cut off.",

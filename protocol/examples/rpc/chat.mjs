@@ -113,6 +113,8 @@ async function terminal() {
   const { createInterface } = await import("node:readline");
   const options = Object.fromEntries(
     ["token", "client", "world", "character", "session"].map((name) => [name, { type: "string" }]));
+  if (!globalThis.WebSocket) throw new Error("no WebSocket: node --experimental-websocket, or Node 22");
+  process.stdout.on("error", () => process.exit(1)); // nobody reads what is printed
   const { values: wanted, positionals } = parseArgs({ options, allowPositionals: true });
   const url = new URL(positionals[0] ?? "ws://127.0.0.1:8000/ws/rpc");
   // A browser's WebSocket sends no headers, so the token goes into the address.

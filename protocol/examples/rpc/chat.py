@@ -30,7 +30,7 @@ class Chat:
         self.socket = socket
         self.state: dict = {}  # what the last `sync_state` said
         self.line = ""  # what is being answered; empty: nothing was sent yet
-        self.end: ConnectionClosed | None = None
+        self.end: ConnectionClosed | OSError | None = None
         self.answered = threading.Event()
         threading.Thread(target=self.read, daemon=True).start()
 
@@ -65,7 +65,7 @@ class Chat:
                 self.show(*message)
                 if self.is_last(*message):
                     self.answered.set()
-        except ConnectionClosed as end:
+        except (ConnectionClosed, OSError) as end:  # the latter: nobody reads what is printed
             self.end = end
             self.answered.set()
 
@@ -126,7 +126,9 @@ def main() -> None:
     parser.add_argument("--character", help="the id of whom to talk to")
     parser.add_argument("--session", help="the id of a session to go on with")
     wanted = parser.parse_args()
-    url = wanted.url + (f"?client={quote(wanted.client, safe='')}" if wanted.client else "")
+    url = wanted.url
+    if wanted.client:
+        url += f"{'&' if '?' in url else '?'}client={quote(wanted.client, safe='')}"
     headers = {"Authorization": f"Bearer {wanted.token}"} if wanted.token else {}
     try:
         with connect(url, additional_headers=headers, max_size=None) as socket:

@@ -38,7 +38,8 @@ impl Told {
             told.line(line);
         }
         if told.event.is_none() && told.answers.is_empty() && told.observations.is_empty() {
-            told.event = lines.last().map(|line| Event::read(line));
+            told.event =
+                lines.last().map(|line| Event::said(line).unwrap_or_else(|| Event::read(line)));
         }
         told
     }
@@ -73,6 +74,12 @@ fn tool_line(line: &str) -> Option<ToolAnswer> {
 }
 
 impl Event {
+    /// What somebody says in a chat of several: `[Mira]: Hello`.
+    fn said(line: &str) -> Option<Self> {
+        let (who, text) = line.strip_prefix('[')?.split_once("]: ")?;
+        Some(Self { speaker: Some(who.to_owned()), event_type: None, text: Some(text.to_owned()) })
+    }
+
     fn read(line: &str) -> Self {
         let line = line.split(" (data: ").next().unwrap_or(line);
         let (head, text) = match line.split_once(": ") {

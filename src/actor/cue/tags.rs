@@ -1,10 +1,13 @@
 //! The vocabulary as a prompt tells it: a line `- <speech to="…">…</speech>: said aloud.` for each
 //! tag, and below it one for each attribute. A prompt that tells of no tags is answered in those of
-//! a game that defines none.
+//! a game that defines none, unless it asks for plain words, as the prompt of a chat does.
 
 use std::sync::Arc;
 
 use crate::tags::{AttributeDef, AttributeType, Content, Kind, TagDef, Vocabulary};
+
+/// What the end of a chat's system message says.
+const PLAIN_WORDS: &str = "and as nobody else: what";
 
 /// Reads the tags out of a system message.
 pub fn vocabulary(system: &str) -> Vocabulary {
@@ -17,7 +20,8 @@ pub fn vocabulary(system: &str) -> Vocabulary {
         }
     }
     if tags.is_empty() {
-        return Vocabulary::standard();
+        let plain = system.contains(PLAIN_WORDS);
+        return if plain { Vocabulary::none() } else { Vocabulary::standard() };
     }
     // An impossible name can't stand in a prompt of ours; with any other the usual tags will do.
     Vocabulary::new(tags).unwrap_or_else(|_| Vocabulary::standard())

@@ -22,6 +22,15 @@ fn the_agents_name_is_found() {
 }
 
 #[test]
+fn a_chat_is_answered_in_plain_words() {
+    let system =
+        "## Who you are\nYou are Tam.\n\nAnswer as Tam, and as nobody else: what Tam says.";
+    let cue = cue(system, "### CURRENT CONTEXT ###\n\nx\n\n### WHAT IS SAID ###\n[Mira]: Hello");
+    assert_eq!((cue.vocabulary.tags(), &*cue.name), (&[][..], "Tam"));
+    assert_eq!((cue.speaker.as_deref(), cue.text.as_deref()), (Some("Mira"), Some("Hello")));
+}
+
+#[test]
 fn who_said_what_is_read_from_many_forms() {
     let check = |user: &str, expected: (&str, &str, &str)| {
         let cue = cue("You are Bram.", user);

@@ -52,6 +52,7 @@ impl Turn<'_> {
             timings: self.timings,
             usage: end.usage.clone(),
             starts_in_reasoning: self.starts_in_reasoning,
+            is_chat: true,
         };
         let what = Logged::TurnRecord(Box::new(record));
         log.note(LogEntry::new(clock.wall(), self.session.id, self.character.id.clone(), what));

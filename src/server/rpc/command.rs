@@ -73,7 +73,12 @@ const KNOWN: &[Known] = &[
     alone("/nsfw", Command::Nsfw, "switch the rule nsfw on or off"),
     alone("/session new", Command::SessionNew, "begin to talk"),
     with("/session continue", "<id>", Command::SessionContinue, "go on talking"),
-    with("/session delete", "<id>", Command::SessionDelete, "forget what was said"),
+    with(
+        "/session delete",
+        "<id>",
+        Command::SessionDelete,
+        "delete what was said and is remembered of it",
+    ),
     alone("/session list", Command::SessionList, "the sessions that were spoken in last"),
     alone("/cancel", Command::Cancel, "stop the reply"),
     alone("/help", Command::Help, "this list"),

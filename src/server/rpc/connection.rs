@@ -209,7 +209,7 @@ impl<'a> Connection<'a> {
         // Whoever wants to stop a reply needn't wait.
         let may_hurry = sent == Ok(Sent::Command(Command::Cancel));
         if let (Err(wait), false) = (self.pace.count(), may_hurry) {
-            let message = format!("too much at once: wait {} ms", wait.as_millis());
+            let message = format!("too much at once: wait {} ms", wait.as_millis().max(1));
             return self.fail(FaultCode::RateLimited, &message);
         }
         match sent {
@@ -264,10 +264,9 @@ impl<'a> Connection<'a> {
         let Said { session, stage, text, sender } = said;
         match self.doer.chats.say(&session, text, sender, stage.clone()) {
             Ok(listener) => self.turn = Some(Turn::new(listener, stage)),
-            Err(error) => {
-                let message = format!("Another connection is using this session: {error}.");
-                self.refuse(&message);
-            }
+            Err(_) => self.refuse(
+                "Another connection is using this session: wait for the end of its reply, or /cancel it.",
+            ),
         }
     }
 

@@ -122,7 +122,9 @@ async fn perform(command: Command, chosen: &mut Chosen, chats: &Chats) -> Done {
         Command::WorldSyncFolder(path) => sync_folder(&path, chats).await,
         Command::RulesAdd(id) => add_rule(&id, chosen, chats),
         Command::RulesRemove(id) => remove_rule(&id, chosen),
-        Command::RulesClear if chosen.rules.is_empty() => Done::told("No rule is active."),
+        Command::RulesClear if chosen.rules.is_empty() => {
+            Done { changed: false, ..rules_now("No rule is active.", chosen) }
+        }
         Command::RulesClear => {
             chosen.rules.clear();
             rules_now("All active rules cleared.", chosen)

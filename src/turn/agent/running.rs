@@ -149,6 +149,7 @@ impl Running {
             deltas: sent.deltas,
             warnings: self.stream.warnings().clone(),
             starts_in_reasoning: self.stream.starts_in_reasoning(),
+            is_chat: false,
             tags: self.stream.into_tags(),
             end,
             fault,
