@@ -15,14 +15,14 @@ use serde_json::Value;
 use self::facts::Fact;
 use self::mood::Mood;
 use self::tools::Wish;
-use self::words::{Seed, key_words, words};
+use self::words::{Seed, key_words, overlap, words};
 use super::markup::tag;
 use super::plan::{Piece, Plan, Step};
 use crate::llm::Cue;
 use crate::record::{ToolAnswer, ToolSpec};
 use crate::tags::{AttributeDef, Content, Kind, TagDef};
 
-/// Longer answers of tools are not read out.
+/// Longer answers of tools are not read out, nor longer words of others repeated.
 const ANSWER_CHARS: usize = 240;
 
 /// Makes up a reply.
@@ -124,13 +124,17 @@ impl<'a> Scene<'a> {
         let mut sentences = vec![self.pick("opening", phrases::openings(self.mood))];
         match self.mood {
             Mood::Question if self.asks_for_name() => {
-                sentences = vec![format!("I am {}.", self.cue.name)];
-                sentences.extend(facts.first().map(|fact| fact.sentence.clone()));
+                let first = facts.first().map(|fact| fact.sentence.clone());
+                let name = format!("I am {}", self.cue.name);
+                let names_itself = first.as_ref().is_some_and(|first| first.starts_with(&name));
+                sentences = if names_itself { Vec::new() } else { vec![format!("{name}.")] };
+                sentences.extend(first);
             }
             Mood::Question => sentences = self.knowledge(sentences, &facts, &asked),
             Mood::Greeting | Mood::Farewell | Mood::Thanks | Mood::Threat => {}
             Mood::Happening => {
                 let what = self.cue.text.as_ref().or(self.cue.event_type.as_ref());
+                let what = what.filter(|what| what.chars().count() <= ANSWER_CHARS);
                 sentences.extend(what.and_then(|what| in_words(what)));
             }
             _ => sentences.extend(facts::about(&facts, &asked).map(|fact| fact.sentence.clone())),
@@ -157,7 +161,8 @@ impl<'a> Scene<'a> {
         let fact = facts::about(facts, asked);
         let memory = recollections::about(self.cue, asked);
         let text = self.cue.text.as_deref().unwrap_or_default();
-        let memory = memory.filter(|_| fact.is_none() || recollections::asks_for_it(text));
+        let known = fact.map_or(0, |fact| overlap(asked, &key_words(&fact.sentence)));
+        let memory = memory.filter(|it| it.overlap > known || recollections::asks_for_it(text));
         if let Some(sentence) =
             memory.map(|memory| memory.sentence).or(fact.map(|fact| fact.sentence.clone()))
         {

@@ -84,13 +84,18 @@ const ARRIVAL: &[&str] = &[
     "proximity",
 ];
 
+/// Whether the agent has no tags, as in a chat: then everything was said to it.
+pub fn is_chat(cue: &Cue) -> bool {
+    cue.vocabulary.tags().is_empty()
+}
+
 impl Mood {
     /// The mood for a cue.
     pub fn of(cue: &Cue) -> Self {
         match cue.text.as_deref().filter(|text| !text.trim().is_empty()) {
             Some(text) => match Self::of_text(text) {
-                // What nobody said has happened.
-                Self::Remark if cue.speaker.is_none() => Self::Happening,
+                // What nobody said has happened; but in a chat somebody without a name has said it.
+                Self::Remark if cue.speaker.is_none() && !is_chat(cue) => Self::Happening,
                 mood => mood,
             },
             None => Self::of_event(cue.event_type.as_deref().unwrap_or_default()),

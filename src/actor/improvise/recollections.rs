@@ -1,6 +1,7 @@
 //! What an agent remembers of earlier conversations, as it would say it: who said what, in the words
 //! that were said. A memory has a line for each who spoke (`Aldo: Good evening`).
 
+use super::mood::is_chat;
 use super::words::{key_words, overlap, words};
 use crate::llm::Cue;
 
@@ -41,6 +42,7 @@ fn told(cue: &Cue, who: &str, said: &str) -> String {
     match cue.speaker.as_deref() {
         _ if is(&cue.name) => format!("I said: “{said}”"),
         Some(speaker) if is(speaker) => format!("You told me: “{said}”"),
+        None if is_chat(cue) => format!("You told me: “{said}”"),
         _ => format!("{who} said: “{said}”"),
     }
 }

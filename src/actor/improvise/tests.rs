@@ -246,6 +246,34 @@ fn the_dossier_answers_and_secrets_stay() {
     }
 }
 
+/// A cue as a chat has it: no tags, and nobody has a name.
+fn chat(text: &str, memories: &[&str]) -> Cue {
+    Cue {
+        speaker: None,
+        memories: memories.iter().map(|memory| (*memory).to_owned()).collect(),
+        vocabulary: Arc::new(Vocabulary::none()),
+        ..cue(Some(text))
+    }
+}
+
+#[test]
+fn in_a_chat_everything_is_said_to_the_agent_and_answered_in_plain_words() {
+    let said = reply(&chat("My name is Ada and I like carrots.", &[]));
+    assert!(!said.contains(['<', '>']) && !said.contains("carrots"), "{said}");
+    let memory = "User: The password of the bridge is bluebell.\nBram: I see.";
+    let said = reply(&chat("What was the password of the bridge?", &[memory]));
+    assert!(said.contains("You told me: “The password of the bridge is bluebell.”"), "{said}");
+}
+
+#[test]
+fn a_long_speech_is_not_repeated() {
+    let nobody = |text: &str| Cue { speaker: None, ..cue(Some(text)) };
+    let said = spoken(&nobody(&"ferry bridge lantern ".repeat(1_000)));
+    assert!(!said.is_empty() && said.len() < 1_000, "{said}");
+    let said = spoken(&nobody("A ferry comes"));
+    assert!(said.contains("A ferry comes"), "what happens is told: {said}");
+}
+
 #[test]
 fn what_was_noticed_is_mentioned() {
     let observations = vec!["The door fell shut.".to_owned(), "It has started to rain".to_owned()];
