@@ -83,6 +83,15 @@ impl Chats {
         Ok(retriever.attach_lore(LoreOf::Attached(world), text.trim()).await?)
     }
 
+    /// Forgets everything that was attached to a world. `false`: there was nothing.
+    ///
+    /// # Errors
+    /// If it can't be stored.
+    pub async fn clear_lore(&self, world: &str) -> Result<bool, LoreError> {
+        let retriever = self.services.generator.retriever().ok_or(LoreError::Off)?;
+        Ok(retriever.clear_attached(world).await?)
+    }
+
     /// Reads a folder within the folder of assets again, or all of it for `.`. What has changed counts
     /// from the next turn on.
     ///

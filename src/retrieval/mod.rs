@@ -190,6 +190,15 @@ impl Retriever {
         Ok(if is_new { Attached::New } else { Attached::Known })
     }
 
+    /// Forgets everything that was attached to a world. `false`: there was nothing.
+    ///
+    /// # Errors
+    /// If it can't be committed.
+    pub async fn clear_attached(&self, world: &str) -> Result<bool, StoreError> {
+        let _one_at_a_time = self.indexing.lock().await;
+        self.store.index_lore(&LoreOf::Attached(world).name(), Vec::new()).await
+    }
+
     /// What an agent is to remember of an exchange, with the terms by which it is found. None: there
     /// is nothing to remember.
     #[must_use]

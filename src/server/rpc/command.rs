@@ -8,6 +8,7 @@ pub(super) enum Command {
     Model(String),
     WorldSelect(String),
     WorldAttachLore(String),
+    WorldClearLore,
     WorldSyncFolder(String),
     CharacterSelect(String),
     RulesAdd(String),
@@ -59,6 +60,11 @@ const KNOWN: &[Known] = &[
         "<text>",
         Command::WorldAttachLore,
         "add to what is known of the world",
+    ),
+    alone(
+        "/world clear_lore",
+        Command::WorldClearLore,
+        "take back all that was attached to the world",
     ),
     with(
         "/world sync_folder",

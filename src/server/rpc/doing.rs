@@ -119,6 +119,7 @@ async fn perform(command: Command, chosen: &mut Chosen, chats: &Chats) -> Done {
         Command::WorldSelect(id) => select_world(&id, chosen, chats),
         Command::CharacterSelect(id) => select_character(&id, chosen, chats),
         Command::WorldAttachLore(text) => attach_lore(&text, chosen, chats).await,
+        Command::WorldClearLore => clear_lore(chosen, chats).await,
         Command::WorldSyncFolder(path) => sync_folder(&path, chats).await,
         Command::RulesAdd(id) => add_rule(&id, chosen, chats),
         Command::RulesRemove(id) => remove_rule(&id, chosen),
@@ -196,6 +197,19 @@ async fn attach_lore(text: &str, chosen: &Chosen, chats: &Chats) -> Done {
         )),
         Ok(Attached::Known) => Done::told(&format!("{world} has this lore already.")),
         Err(error) => Done::failed(format!("The lore is not attached: {error}")),
+    }
+}
+
+async fn clear_lore(chosen: &Chosen, chats: &Chats) -> Done {
+    let Some(world) = &chosen.world_id else {
+        return Done::failed("Select a world first: /world select <id>");
+    };
+    match chats.clear_lore(world).await {
+        Ok(true) => {
+            Done::well(&format!("{world} has no attached lore any more."), Update::default())
+        }
+        Ok(false) => Done::told(&format!("Nothing was attached to {world}.")),
+        Err(error) => Done::failed(format!("The lore stays: {error}")),
     }
 }
 

@@ -26,6 +26,15 @@ async fn lore_that_is_attached_is_told_from_the_next_turn_on_and_in_its_world_al
     talk.send("/world attach_lore The toll of the bridge is seven bits.\n\nBut not on Sundays.")
         .await;
     assert!(talk.expect("system_update").await.0.contains("already"));
+    talk.send("/world clear_lore").await;
+    talk.expect("system_update").await;
+    talk.expect("sync_state").await;
+    talk.ask("What is the toll of the bridge, again?").await;
+    let cleared = told(&stage).pop().unwrap().1;
+    assert!(!cleared.contains("toll of the bridge is seven"), "{cleared}");
+    talk.send("/world clear_lore").await;
+    assert!(talk.expect("system_update").await.0.contains("Nothing was attached"));
+    talk.command("/world attach_lore The toll of the bridge is seven bits.").await;
     talk.open("moor", "una").await;
     talk.ask("What is the toll of the bridge? Does peat burn?").await;
     let elsewhere = told(&stage).pop().unwrap().1;
