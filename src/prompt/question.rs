@@ -47,7 +47,8 @@ fn hear_all(out: &mut String, seen: &[Observation]) {
 }
 
 fn hear(out: &mut String, event: &Occurrence) {
-    match (&event.text, &event.event_type) {
+    let text = event.text.as_ref().filter(|text| !text.trim().is_empty());
+    match (text, &event.event_type) {
         (Some(text), _) => line(out, text),
         (None, Some(kind)) => line(out, &kind.replace(['_', '-'], " ")),
         (None, None) => {}
@@ -87,4 +88,22 @@ fn words(out: &mut String, value: &Value) {
 fn line(out: &mut String, text: &str) {
     out.push_str(text);
     out.push('\n');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_blank_text_says_nothing_and_the_kind_of_event_does() {
+        let asked = |text: &str| {
+            let event = Occurrence {
+                text: Some(text.to_owned()),
+                event_type: Some("bell_rings".to_owned()),
+                ..Occurrence::default()
+            };
+            of(&[], &[Observation::Event(event)], false).text
+        };
+        assert_eq!((&*asked(" "), &*asked("Who rings?")), ("bell rings\n", "Who rings?\n"));
+    }
 }
