@@ -7,6 +7,7 @@ use crate::assets::{Assets, Character};
 use crate::record::{
     ChatMessage, LedgerTag, Observation, Occurrence, PastTurn, Role, TurnEnd, TurnResult,
 };
+use crate::retrieval::exchange::one_line;
 use crate::retrieval::{Exchange, Retriever};
 use crate::store::Findable;
 
@@ -124,11 +125,6 @@ pub(super) fn memory(
         name: &character.name,
         answered: &one_line(&reply.content),
     })
-}
-
-/// What was said doesn't begin lines of its own.
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

@@ -101,6 +101,13 @@ pub struct Usage {
     pub cost: Option<f64>,
 }
 
+impl From<Usage> for dramatis_protocol::Usage {
+    fn from(usage: Usage) -> Self {
+        let Usage { input_tokens, output_tokens, cached_input_tokens, cost } = usage;
+        Self { input_tokens, output_tokens, cached_input_tokens, cost }
+    }
+}
+
 /// One step of a model's reply.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -106,8 +106,9 @@ fn part(tag: &PresentedTag<'_>) -> String {
     }
 }
 
-/// Words of others don't begin lines of ours.
-fn one_line(text: &str) -> String {
+/// A text on one line, single spaces between its words: words of others don't begin lines of ours.
+#[must_use]
+pub fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 

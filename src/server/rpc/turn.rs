@@ -86,12 +86,7 @@ pub(super) fn tell_end(end: &End, out: &mut Outgoing) {
 
 fn chat_end(end: &End) -> RpcFrame<'static> {
     let pieces = u64::try_from(end.pieces).unwrap_or(u64::MAX);
-    let usage = end.usage.as_ref().map(|usage| Usage {
-        input_tokens: usage.input_tokens,
-        output_tokens: usage.output_tokens,
-        cached_input_tokens: usage.cached_input_tokens,
-        cost: usage.cost,
-    });
+    let usage = end.usage.clone().map(Usage::from);
     let total_tokens = usage.as_ref().map_or(pieces, |usage| usage.output_tokens);
     RpcFrame::ChatEnd(RpcPayload { content: "".into(), metadata: ChatEnd { total_tokens, usage } })
 }

@@ -186,12 +186,7 @@ impl Running {
     }
 
     fn usage(&self) -> Option<Usage> {
-        self.generation.usage().map(|usage| Usage {
-            input_tokens: usage.input_tokens,
-            output_tokens: usage.output_tokens,
-            cached_input_tokens: usage.cached_input_tokens,
-            cost: usage.cost,
-        })
+        self.generation.usage().cloned().map(Usage::from)
     }
 }
 
